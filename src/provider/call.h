@@ -1,0 +1,33 @@
+// One operation as a chain of HTTP exchanges, without any I/O of its own: start() gives the first request, advance()
+// takes the reply and gives the next request or what it all came to. A paid call looks at the provider for its token
+// before it sends.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <variant>
+
+#include "core/operation.h"
+#include "provider/http.h"
+#include "provider/profile.h"
+
+namespace trainer::provider {
+
+using Step = std::variant<HttpRequest, core::Outcome>;
+
+class Call {
+ public:
+  virtual ~Call() = default;
+  // The first request; or the outcome at once, where the work lacks what the call needs (a bug, or a row edited by
+  // hand).
+  virtual Step start() = 0;
+  virtual Step advance(const HttpReply& reply) = 0;
+};
+
+// Never null. `work` is copied.
+std::unique_ptr<Call> make_call(const Profile& profile, const core::Work& work);
+
+// Is the provider there, and does it take the key? GET /models; delivery ok, or the failure.
+std::unique_ptr<Call> make_probe();
+
+}  // namespace trainer::provider
