@@ -1,0 +1,112 @@
+# The extension, built by PGXS against the Postgres that PG_CONFIG names. core, provider and the sandbox are also built, with
+# their unit tests and no Postgres in sight, by CMakeLists.txt; the thin targets at the end lead there.
+
+PG_CONFIG ?= pg_config
+version := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" trainer.control)
+
+EXTENSION  = trainer
+MODULE_big = trainer
+DATA_built = trainer--$(version).sql
+DATA       = $(wildcard src/sql/upgrade/trainer--*--*.sql)
+
+# Files named test_* hold C functions that exist to be misused by regression tests; they are part of TRAINER_TEST builds only.
+sources := src/trainer.cpp $(wildcard src/core/*.cpp src/provider/*.cpp src/pg/*.cpp src/worker/*.cpp)
+ifndef TRAINER_TEST
+sources := $(filter-out $(wildcard src/*/test_*.cpp),$(sources))
+endif
+OBJS := $(sources:.cpp=.o)
+
+# -isystem wins over the -I that PGXS adds for the same directory: warnings of Postgres' headers are not ours to mend.
+PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
+PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Werror -Wno-register \
+	-fvisibility=hidden -fvisibility-inlines-hidden -fstack-protector-strong -D_GLIBCXX_ASSERTIONS
+ifdef TRAINER_TEST
+PG_CXXFLAGS += -DTRAINER_TEST
+endif
+SHLIB_LINK = -lcurl -lstdc++ -Wl,--version-script=trainer.map -Wl,-z,relro,-z,now
+
+REGRESS        = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
+ISOLATION      = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test
+TAP_TESTS      = 1
+PROVE_TESTS   ?= test/t/*.pl
+EXTRA_CLEAN    = .deps
+export TRAINER_SANDBOX ?= $(CURDIR)/build/unit/trainer-sandbox
+
+# No bitcode: it would double the build time to let the JIT inline functions of which none is worth inlining.
+override with_llvm := no
+# PGXS names dependency files by the source's last name alone, and core/ and pg/ may well hold two of the same: ours are below.
+override autodepend := no
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifeq ($(wildcard $(PGXS)),)
+$(error the server headers and PGXS of $(PG_CONFIG) are missing: script/bootstrap installs them, or set PG_CONFIG)
+endif
+include $(PGXS)
+
+# Before PostgreSQL 16 the headers leave exports to the compiler's default, which is hidden here.
+ifeq ($(shell test $(MAJORVERSION) -lt 16 && echo old),old)
+override CPPFLAGS += -D'PGDLLEXPORT=__attribute__((visibility("default")))'
+endif
+
+src/%.o: src/%.cpp .deps/flavor
+	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -MMD -MP -MF .deps/$(subst /,-,$*).d -c -o $@ $<
+
+-include $(wildcard .deps/*.d)
+
+# What was compiled in, and against which Postgres: when that changes everything is built again, so that builds do not mix.
+flavor := Postgres $(VERSION) $(if $(TRAINER_TEST),with,without) test functions
+.deps/flavor: FORCE
+	@mkdir -p .deps
+	@echo '$(flavor)' | cmp -s - $@ || echo '$(flavor)' >$@
+.deps/objects: FORCE
+	@mkdir -p .deps
+	@echo '$(OBJS)' | cmp -s - $@ || echo '$(OBJS)' >$@
+trainer.so: trainer.map .deps/objects
+
+# The installation script is its subjects in the order of their names; PGXS' clean removes it. `all` rebuilds it whenever
+# the list or any part has changed.
+sql_parts := $(sort $(wildcard src/sql/*.sql))
+trainer--$(version).sql: $(sql_parts) trainer.control .deps/sql
+	cat $(sql_parts) >$@
+.deps/sql: FORCE
+	@mkdir -p .deps
+	@echo '$(sql_parts)' | cmp -s - $@ || echo '$(sql_parts)' >$@
+
+.PHONY: FORCE help unit test bench format lint dist
+FORCE:
+
+help:
+	@echo 'make             build the extension (PG_CONFIG=... chooses the Postgres; TRAINER_TEST=1 adds the test functions)'
+	@echo 'make install     install it there'
+	@echo 'make installcheck  pg_regress, isolation and TAP tests against what is installed'
+	@echo 'make unit        build and run the unit tests of core, provider and the sandbox'
+	@echo 'make test        everything, as CI does (script/test)'
+	@echo 'make bench       run the benchmarks'
+	@echo 'make format      format the C++ sources'
+	@echo 'make lint        clang-tidy over core and provider'
+	@echo 'make dist        trainer-$(version).zip for PGXN, of what is committed'
+	@echo 'make clean       remove what make built here'
+
+build/unit/CMakeCache.txt: CMakeLists.txt
+	cmake -S . -B build/unit
+
+unit: build/unit/CMakeCache.txt
+	cmake --build build/unit --parallel
+	ctest --test-dir build/unit --output-on-failure
+
+test:
+	script/test
+
+bench:
+	bench/run
+
+format:
+	clang-format -i $(shell find src test bench -name '*.cpp' -o -name '*.h')
+
+lint: build/unit/CMakeCache.txt
+	cmake -S . -B build/unit -DCMAKE_EXPORT_COMPILE_COMMANDS=ON >build/unit/configure.log
+	clang-tidy --quiet -p build/unit $(wildcard src/core/*.cpp src/provider/*.cpp)
+
+dist:
+	git archive --format=zip --prefix=trainer-$(version)/ -o trainer-$(version).zip HEAD
