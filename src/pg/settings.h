@@ -1,0 +1,36 @@
+// The settings trainer.*: their definition, their checks, and their values as plain C++.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace trainer::pg {
+
+// Called once, by _PG_init.
+void define_settings();
+
+// A snapshot of the settings that the worker goes by; read again after a reload.
+struct Settings {
+  std::string provider;
+  std::string api_base;  // empty: the provider's own
+  std::string api_key_file;
+  std::string api_key_env;
+  std::string instance_name;
+  int max_concurrent_requests = 0;
+  std::chrono::milliseconds poll_interval{};
+  std::chrono::milliseconds request_timeout{};
+  std::chrono::milliseconds connect_timeout{};
+  std::chrono::milliseconds quiet_period{};
+  std::chrono::milliseconds model_grace_period{};
+  int max_response_kb = 0;
+  double retry_learning_rate_factor = 0;
+  bool auto_deploy = true;
+};
+Settings current_settings();
+
+// Names of trainer.databases; empty: every database that has the extension.
+std::string databases_setting();
+// Database workers at a time; 0 when the library is not preloaded.
+int max_workers_setting();
+
+}  // namespace trainer::pg

@@ -1,0 +1,273 @@
+-- Tables. Every tenant-owned row carries organization_id, and foreign keys between tenant tables carry it too.
+
+CREATE TABLE @extschema@.training_datasets (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  organization_id uuid NOT NULL,
+  name varchar(255) NOT NULL,
+  description text,
+  roast_count integer NOT NULL DEFAULT 0 CHECK (roast_count >= 0),
+  validation_count integer NOT NULL DEFAULT 0 CHECK (validation_count BETWEEN 0 AND roast_count),
+  min_quality_score numeric(3,2) NOT NULL DEFAULT 0.7 CHECK (min_quality_score BETWEEN 0 AND 1),
+  include_persona boolean NOT NULL DEFAULT true,
+  include_platform_context boolean NOT NULL DEFAULT true,
+  training_params jsonb NOT NULL DEFAULT '{}',
+  report jsonb NOT NULL DEFAULT '{}',
+  status varchar(20) NOT NULL DEFAULT 'preparing'
+    CHECK (status IN ('preparing', 'ready', 'training', 'completed', 'failed')),
+  prepared_at timestamptz,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (organization_id, id)
+);
+COMMENT ON TABLE @extschema@.training_datasets IS 'one immutable snapshot of training examples and the parameters they are trained with';
+COMMENT ON COLUMN @extschema@.training_datasets.roast_count IS 'examples in the dataset, both splits';
+COMMENT ON COLUMN @extschema@.training_datasets.validation_count IS 'examples of the validation split';
+COMMENT ON COLUMN @extschema@.training_datasets.training_params IS 'base_model, epochs, learning_rate_multiplier, method and what else the job is created with';
+COMMENT ON COLUMN @extschema@.training_datasets.report IS 'how many candidates were looked at, and why each of the others was left out';
+
+CREATE TABLE @extschema@.training_examples (
+  dataset_id uuid NOT NULL,
+  ordinal integer NOT NULL CHECK (ordinal > 0),
+  organization_id uuid NOT NULL,
+  split text NOT NULL CHECK (split IN ('train', 'validation')),
+  response_id uuid,
+  comment_id uuid,
+  messages json NOT NULL,
+  PRIMARY KEY (dataset_id, ordinal),
+  FOREIGN KEY (organization_id, dataset_id) REFERENCES @extschema@.training_datasets (organization_id, id) ON DELETE CASCADE
+);
+CREATE INDEX ON @extschema@.training_examples (organization_id, dataset_id);
+COMMENT ON TABLE @extschema@.training_examples IS 'the examples of a dataset, newest first';
+COMMENT ON COLUMN @extschema@.training_examples.messages IS 'the chat messages, byte for byte as they are uploaded';
+
+CREATE TABLE @extschema@.custom_models (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  organization_id uuid NOT NULL,
+  name varchar(255) NOT NULL,
+  version integer NOT NULL CHECK (version > 0),
+  base_model varchar(256) NOT NULL,
+  status varchar(20) NOT NULL DEFAULT 'pending'
+    CHECK (status IN ('pending', 'uploading', 'validating', 'queued', 'running', 'paused', 'evaluating', 'succeeded',
+                      'deployed', 'failed', 'cancelled', 'retired')),
+  -- the job
+  training_dataset_id uuid,
+  parent_model_id uuid,
+  suffix varchar(64),
+  training_file_id text,
+  validation_file_id text,
+  provider_job_id text UNIQUE,
+  provider_status text,
+  fine_tuned_model_id varchar(255),
+  learning_rate_multiplier double precision CHECK (learning_rate_multiplier > 0),
+  retries integer NOT NULL DEFAULT 0,
+  cancel_requested_at timestamptz,
+  training_started_at timestamptz,
+  training_completed_at timestamptz,
+  training_duration_seconds integer,
+  estimated_finish timestamptz,
+  current_step integer,
+  total_steps integer,
+  error_sqlstate text,
+  error_code text,
+  error_message text,
+  -- what it learned
+  training_loss numeric,
+  validation_loss numeric,
+  training_examples integer,
+  trained_tokens bigint,
+  -- what it does
+  avg_response_time_ms integer,
+  quality_score numeric(3,2),
+  user_approval_rate numeric(3,2),
+  is_active boolean NOT NULL DEFAULT false,
+  verified_at timestamptz,
+  deployed_at timestamptz,
+  -- what it costs
+  training_cost_cents numeric CHECK (training_cost_cents >= 0),
+  inference_cost_per_roast_cents numeric CHECK (inference_cost_per_roast_cents >= 0),
+  created_at timestamptz NOT NULL DEFAULT now(),
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (organization_id, id),
+  UNIQUE (organization_id, version),
+  FOREIGN KEY (organization_id, training_dataset_id) REFERENCES @extschema@.training_datasets (organization_id, id),
+  FOREIGN KEY (organization_id, parent_model_id) REFERENCES @extschema@.custom_models (organization_id, id),
+  CONSTRAINT custom_models_active_has_model CHECK (NOT is_active OR fine_tuned_model_id IS NOT NULL)
+) WITH (fillfactor = 80);  -- progress is written often, and no index covers it: room for HOT updates
+CREATE UNIQUE INDEX custom_models_one_active ON @extschema@.custom_models (organization_id) WHERE is_active;
+CREATE INDEX ON @extschema@.custom_models (organization_id, training_dataset_id);
+CREATE INDEX ON @extschema@.custom_models (organization_id, parent_model_id);
+COMMENT ON TABLE @extschema@.custom_models IS 'every version of every organization''s model: its job, what it learned, what it does and what it costs';
+COMMENT ON COLUMN @extschema@.custom_models.provider_job_id IS 'the job at the provider; fine_tuned_model_id is only ever a model';
+COMMENT ON COLUMN @extschema@.custom_models.provider_status IS 'the provider''s word for the state of the job, verbatim';
+COMMENT ON COLUMN @extschema@.custom_models.training_cost_cents IS 'from trained_tokens and trainer_pricing, in US cents';
+COMMENT ON COLUMN @extschema@.custom_models.inference_cost_per_roast_cents IS 'mean cost of a reply, in US cents; a fraction of one';
+
+CREATE TABLE @extschema@.model_feedback (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  organization_id uuid NOT NULL,
+  custom_model_id uuid,
+  response_id uuid,
+  feedback_type varchar(20) NOT NULL CHECK (feedback_type IN ('approved', 'rejected', 'edited', 'regenerated')),
+  original_roast text,
+  edited_roast text,
+  rating smallint CHECK (rating BETWEEN 1 AND 5),
+  quality_score numeric(3,2) CHECK (quality_score BETWEEN 0 AND 1),
+  tone_match boolean,
+  humor_effectiveness numeric(3,2) CHECK (humor_effectiveness BETWEEN 0 AND 1),
+  metadata jsonb NOT NULL DEFAULT '{}',
+  created_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT model_feedback_edit_has_text CHECK (feedback_type <> 'edited' OR edited_roast IS NOT NULL),
+  FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id)
+);
+CREATE INDEX ON @extschema@.model_feedback (organization_id, custom_model_id);
+CREATE INDEX ON @extschema@.model_feedback (response_id, feedback_type);
+COMMENT ON TABLE @extschema@.model_feedback IS 'one row a verdict on a response';
+
+CREATE TABLE @extschema@.trainer_bindings (
+  role text PRIMARY KEY CHECK (role IN ('organizations', 'comments', 'responses', 'quality', 'persona')),
+  relation regclass NOT NULL,
+  columns jsonb NOT NULL,
+  foreign_keys text[] NOT NULL DEFAULT '{}',
+  triggers text[] NOT NULL DEFAULT '{}',
+  attached_by regrole NOT NULL,
+  attached_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE @extschema@.trainer_bindings IS 'the app''s tables that the extension is bound to, written by trainer_attach()';
+COMMENT ON COLUMN @extschema@.trainer_bindings.columns IS 'our name of each column: the app''s name of it';
+
+CREATE TABLE @extschema@.trainer_pricing (
+  model text NOT NULL,
+  valid_from date NOT NULL,
+  training numeric NOT NULL CHECK (training >= 0),
+  input numeric NOT NULL CHECK (input >= 0),
+  cached numeric CHECK (cached >= 0),
+  output numeric NOT NULL CHECK (output >= 0),
+  source text,
+  seeded boolean NOT NULL DEFAULT false,
+  PRIMARY KEY (model, valid_from)
+);
+COMMENT ON TABLE @extschema@.trainer_pricing IS 'prices of models in US dollars per 1,000,000 tokens; the newest row that is valid counts';
+COMMENT ON COLUMN @extschema@.trainer_pricing.seeded IS 'came with the extension: not dumped; correct it by a row with a later valid_from';
+
+-- The outbox. due_at of a claimed operation is the end of its lease; of a poll, simply the next poll.
+CREATE TABLE @extschema@.trainer_operations (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  organization_id uuid NOT NULL,
+  custom_model_id uuid NOT NULL,
+  kind text NOT NULL
+    CHECK (kind IN ('upload_training_file', 'upload_validation_file', 'create_job', 'poll_job', 'fetch_result',
+                    'verify_model', 'cancel_job', 'pause_job', 'resume_job', 'sweep_duplicates', 'delete_file')),
+  state text NOT NULL DEFAULT 'ready'
+    CHECK (state IN ('ready', 'sending', 'reconcile', 'checking', 'done', 'failed', 'cancelled')),
+  argument text,
+  due_at timestamptz NOT NULL DEFAULT now(),
+  attempt integer NOT NULL DEFAULT 0,
+  epoch bigint NOT NULL DEFAULT 0,
+  sent_at timestamptz,
+  empty_listings integer NOT NULL DEFAULT 0,
+  last_delivery text,
+  last_http_status integer,
+  last_code text,
+  last_error text,
+  last_request_id text,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  finished_at timestamptz,
+  FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id) ON DELETE CASCADE
+) WITH (fillfactor = 80);
+CREATE INDEX trainer_operations_due ON @extschema@.trainer_operations (due_at)
+  WHERE state IN ('ready', 'sending', 'reconcile', 'checking');
+CREATE INDEX trainer_operations_turn ON @extschema@.trainer_operations (organization_id, due_at)
+  WHERE state IN ('ready', 'sending', 'reconcile', 'checking');
+CREATE INDEX ON @extschema@.trainer_operations (organization_id, custom_model_id);
+COMMENT ON TABLE @extschema@.trainer_operations IS 'the outbox: what the worker has to do at the provider, one row a call';
+COMMENT ON COLUMN @extschema@.trainer_operations.id IS 'also the token that the provider echoes, by which a call whose answer was lost is found again';
+COMMENT ON COLUMN @extschema@.trainer_operations.due_at IS 'when it is next looked at: of a claimed operation the end of its lease';
+COMMENT ON COLUMN @extschema@.trainer_operations.epoch IS 'the incarnation of the worker that claimed it';
+COMMENT ON COLUMN @extschema@.trainer_operations.sent_at IS 'when it may last have been sent';
+
+CREATE TABLE @extschema@.trainer_event_log (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  organization_id uuid NOT NULL,
+  custom_model_id uuid,
+  kind text NOT NULL,
+  detail jsonb NOT NULL DEFAULT '{}',
+  created_at timestamptz NOT NULL DEFAULT now(),
+  FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id) ON DELETE CASCADE
+);
+CREATE INDEX ON @extschema@.trainer_event_log (organization_id, custom_model_id);
+COMMENT ON TABLE @extschema@.trainer_event_log IS 'what happened to each model, in the order it was recorded';
+
+CREATE TABLE @extschema@.trainer_training_metrics (
+  organization_id uuid NOT NULL,
+  custom_model_id uuid NOT NULL,
+  provider_job_id text NOT NULL,
+  step integer NOT NULL,
+  train_loss double precision,
+  train_accuracy double precision,
+  valid_loss double precision,
+  valid_accuracy double precision,
+  full_valid_loss double precision,
+  PRIMARY KEY (custom_model_id, provider_job_id, step),
+  FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id) ON DELETE CASCADE
+);
+CREATE INDEX ON @extschema@.trainer_training_metrics (organization_id, custom_model_id);
+COMMENT ON TABLE @extschema@.trainer_training_metrics IS 'losses of a job by step, from its events and its result file';
+
+CREATE TABLE @extschema@.trainer_checkpoints (
+  id text PRIMARY KEY,
+  organization_id uuid NOT NULL,
+  custom_model_id uuid NOT NULL,
+  model text NOT NULL,
+  step integer NOT NULL,
+  train_loss double precision,
+  valid_loss double precision,
+  full_valid_loss double precision,
+  FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id) ON DELETE CASCADE
+);
+CREATE INDEX ON @extschema@.trainer_checkpoints (organization_id, custom_model_id);
+COMMENT ON TABLE @extschema@.trainer_checkpoints IS 'models that the provider kept along the way, one an epoch';
+
+CREATE TABLE @extschema@.trainer_provider_events (
+  id text PRIMARY KEY,
+  organization_id uuid NOT NULL,
+  custom_model_id uuid NOT NULL,
+  provider_created_at timestamptz,
+  level text,
+  type text,
+  message text,
+  seq bigint GENERATED ALWAYS AS IDENTITY,
+  FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id) ON DELETE CASCADE
+);
+CREATE INDEX ON @extschema@.trainer_provider_events (organization_id, custom_model_id, seq);
+COMMENT ON TABLE @extschema@.trainer_provider_events IS 'the provider''s own log of each job';
+
+-- One row. Which server this installation belongs to: a clone or a restored dump must not spend money.
+CREATE TABLE @extschema@.trainer_installation (
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  id uuid NOT NULL DEFAULT gen_random_uuid(),
+  system_identifier bigint,
+  database_oid oid,
+  instance_name text,
+  epoch bigint NOT NULL DEFAULT 0,
+  paused boolean NOT NULL DEFAULT false,
+  paused_reason text
+);
+COMMENT ON TABLE @extschema@.trainer_installation IS 'the server that this installation belongs to, and whether its worker is paused; written by the worker''s first start';
+COMMENT ON COLUMN @extschema@.trainer_installation.epoch IS 'incarnation of the worker; an older one''s results are not recorded';
+
+DO $$
+DECLARE
+  table_name text;
+BEGIN
+  FOREACH table_name IN ARRAY ARRAY['training_datasets', 'training_examples', 'custom_models', 'model_feedback',
+    'trainer_operations', 'trainer_event_log', 'trainer_training_metrics', 'trainer_checkpoints', 'trainer_provider_events',
+    'trainer_bindings', 'trainer_pricing', 'trainer_installation'] LOOP
+    EXECUTE format('ALTER TABLE @extschema@.%I ENABLE ROW LEVEL SECURITY', table_name);
+    -- What the install script itself inserts must not be in the dump: the restore would insert it twice.
+    PERFORM pg_catalog.pg_extension_config_dump(
+      format('@extschema@.%I', table_name)::regclass,
+      CASE table_name WHEN 'trainer_pricing' THEN 'WHERE NOT seeded' ELSE '' END);
+  END LOOP;
+  PERFORM pg_catalog.pg_extension_config_dump('@extschema@.trainer_event_log_id_seq', '');
+  PERFORM pg_catalog.pg_extension_config_dump('@extschema@.trainer_provider_events_seq_seq', '');
+END $$;
