@@ -18,11 +18,12 @@ OBJS := $(sources:.cpp=.o)
 
 # -isystem wins over the -I that PGXS adds for the same directory: warnings of Postgres' headers are not ours to mend.
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
-PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Werror -Wno-register \
-	-fvisibility=hidden -fvisibility-inlines-hidden -fstack-protector-strong -D_GLIBCXX_ASSERTIONS
+PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Werror -Wno-register -fstack-protector-strong -D_GLIBCXX_ASSERTIONS
 ifdef TRAINER_TEST
 PG_CXXFLAGS += -DTRAINER_TEST
 endif
+# trainer.map is the one list of what is exported. -fvisibility=hidden besides would need PGDLLEXPORT at every SQL function on
+# servers below 16, whose headers do not declare it.
 SHLIB_LINK = -lcurl -lstdc++ -Wl,--version-script=trainer.map -Wl,-z,relro,-z,now
 
 REGRESS        = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
@@ -43,11 +44,6 @@ ifeq ($(wildcard $(PGXS)),)
 $(error the server headers and PGXS of $(PG_CONFIG) are missing: script/bootstrap installs them, or set PG_CONFIG)
 endif
 include $(PGXS)
-
-# Before PostgreSQL 16 the headers leave exports to the compiler's default, which is hidden here.
-ifeq ($(shell test $(MAJORVERSION) -lt 16 && echo old),old)
-override CPPFLAGS += -D'PGDLLEXPORT=__attribute__((visibility("default")))'
-endif
 
 src/%.o: src/%.cpp .deps/flavor
 	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -MMD -MP -MF .deps/$(subst /,-,$*).d -c -o $@ $<
