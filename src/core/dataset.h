@@ -1,0 +1,112 @@
+// Decides which candidates become examples, and which examples validate. Holds no text: about 40 bytes an accepted
+// example (20 to 30 in the set of known pairs, 8 for its group, one bit for its side; twice the set while it grows),
+// and 8 to 24 bytes more an example while the split is made.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/dataset_parameters.h"
+#include "core/hash.h"
+
+namespace trainer::core {
+
+struct Candidate {
+  std::string_view response_id;
+  std::string_view comment_id;
+  std::string_view comment;
+  std::string_view platform;  // empty: not known, or not wanted
+  std::string_view reply;
+};
+
+enum class Verdict {
+  accepted,
+  duplicate,      // the same comment and the same reply came before
+  empty_comment,  // nothing is left once white space and control characters are gone
+  empty_reply,
+  too_long,       // the example's estimated tokens exceed the base model's limit
+  special_token,  // contains something like <|endoftext|>, which the provider refuses (OpenAI's contract, section 2)
+  full,           // max_examples are in already; not looked at
+};
+constexpr std::size_t kVerdicts = 7;
+std::string_view name(Verdict verdict);
+
+struct DatasetRules {
+  std::int64_t max_examples = 1000;
+  std::int64_t max_tokens = 65536;  // an example: max_example_tokens(base_model)
+  std::int64_t system_bytes = 0;    // the system message's part of each example
+  std::uint64_t seed = 0;           // of the split
+};
+
+// A text as it may be trained on: valid UTF-8, trimmed, without control characters other than line feed and tab; a
+// carriage return alone becomes a line feed. True when more than white space at the ends had to go; `buffer` then holds
+// the bytes that `text` views.
+bool clean_example_text(std::string_view& text, std::string& buffer);
+// Is there `<|`, a word of letters, digits and underscores, `|>`?
+bool has_special_token(std::string_view text);
+
+// Open addressing in one array of 16 bytes a slot, at most 80 % full.
+class HashSet {
+ public:
+  // False when it was there already.
+  bool insert(Hash128 hash);
+  std::size_t size() const { return size_; }
+  std::size_t bytes() const { return slots_.size() * sizeof(Hash128); }
+
+ private:
+  std::size_t slot_of(Hash128 hash) const;
+  void grow();
+  std::vector<Hash128> slots_;  // all zeros: free
+  std::size_t size_ = 0;
+};
+
+class DatasetBuilder {
+ public:
+  explicit DatasetBuilder(DatasetRules rules) : rules_(rules) {}
+
+  // Candidates come one by one, the best or newest first; the first of two equal ones stays.
+  Verdict add(const Candidate& candidate);
+  bool full() const { return static_cast<std::int64_t>(groups_.size()) >= rules_.max_examples; }
+
+  // The texts of the candidate that was added last, cleaned, when it was accepted. Valid until the next add, and while
+  // the candidate's own bytes are.
+  std::string_view comment() const { return comment_; }
+  std::string_view reply() const { return reply_; }
+
+  // Chooses the examples that validate, once all are in: whole groups of equal comments, in an order that the seed and
+  // the comments alone decide, until round(fraction * examples) is met as nearly as whole groups allow. At least one
+  // group when fraction > 0 and there are two or more, never all, and never so many that fewer than
+  // kMinTrainingExamples are left to train on; where that cannot be had, none. Precondition: 0 <= fraction <= 0.5.
+  void assign_split(double fraction);
+
+  // `row` counts the accepted ones from 0, in the order that they came.
+  bool is_validation(std::size_t row) const { return row < validation_.size() && validation_[row]; }
+  // Equal for rows whose comments are equal.
+  std::uint64_t group(std::size_t row) const { return groups_[row]; }
+
+  std::size_t size() const { return groups_.size(); }
+  std::size_t validation_size() const { return validation_size_; }
+  std::int64_t count(Verdict verdict) const { return counts_[static_cast<std::size_t>(verdict)]; }
+  std::int64_t cleaned() const { return cleaned_; }  // accepted ones that lost control characters or invalid bytes
+
+ private:
+  Verdict judge(const Candidate& candidate);
+
+  DatasetRules rules_;
+  HashSet known_;
+  std::vector<std::uint64_t> groups_;
+  std::vector<bool> validation_;
+  std::size_t validation_size_ = 0;
+  std::array<std::int64_t, kVerdicts> counts_{};
+  std::int64_t cleaned_ = 0;
+  std::string comment_buffer_;
+  std::string reply_buffer_;
+  std::string_view comment_;
+  std::string_view reply_;
+};
+
+}  // namespace trainer::core

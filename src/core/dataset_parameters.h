@@ -1,0 +1,37 @@
+// The ranges of a dataset's parameters: one rule, one function, one message. nullopt means that the value is fine.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "core/error.h"
+
+namespace trainer::core {
+
+// Fewest examples that a training file may hold (OpenAI's contract, section 2).
+constexpr std::int64_t kMinTrainingExamples = 10;
+
+// Longest example that the provider trains on without cutting its end off, in tokens (OpenAI's contract, section 2).
+// `ft:X:...` counts as X; a model that is not known gets the limit of the current families, 65,536.
+std::int64_t max_example_tokens(std::string_view base_model);
+
+// The estimate that stands for an exact count: UTF-8 bytes / 4, rounded up. Holds for English prose; other scripts may
+// need up to twice as many.
+std::int64_t estimated_tokens(std::int64_t utf8_bytes);
+
+// Are there enough? Else insufficient_training_data, with both numbers in the detail.
+std::optional<Error> check_enough(std::int64_t examples, std::int64_t min_examples);
+
+// The rest give invalid_argument.
+std::optional<Error> check_min_quality(double min_quality);  // 0 to 1
+std::optional<Error> check_epochs(int epochs);               // 1 to 50 (contract, section 1.3)
+std::optional<Error> check_learning_rate_multiplier(double learning_rate_multiplier);  // above 0, finite (section 1.3)
+std::optional<Error> check_min_examples(std::int64_t min_examples);                    // at least kMinTrainingExamples
+std::optional<Error> check_max_examples(std::int64_t max_examples, std::int64_t min_examples);  // at least min_examples
+std::optional<Error> check_validation_fraction(double fraction);                                // 0 to 0.5
+std::optional<Error> check_method(std::string_view method);                                     // "supervised"
+// Not empty, at most 256 characters, none of them a control character or white space, valid UTF-8.
+std::optional<Error> check_base_model(std::string_view base_model);
+
+}  // namespace trainer::core
