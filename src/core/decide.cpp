@@ -1,0 +1,357 @@
+#include "core/decide.h"
+
+#include <algorithm>
+
+#include "core/job.h"
+
+namespace trainer::core {
+namespace {
+
+using std::chrono::milliseconds;
+
+bool is_upload(OperationKind kind) {
+  return kind == OperationKind::upload_training_file || kind == OperationKind::upload_validation_file;
+}
+
+bool is_final(OperationState state) {
+  return state == OperationState::done || state == OperationState::failed || state == OperationState::cancelled;
+}
+
+Notice notice(std::string kind, std::vector<std::pair<std::string, std::string>> detail = {}) {
+  return {std::move(kind), std::move(detail)};
+}
+
+// Files at the provider that no job needs any more.
+void delete_files(const Model& model, Decision& decision) {
+  for (const auto& file : {model.training_file_id, model.validation_file_id}) {
+    if (!file.empty()) decision.next.push_back({OperationKind::delete_file, file, milliseconds{0}});
+  }
+}
+
+void end_model(const Work& work, Decision& decision, const char* status, const char* notice_kind) {
+  decision.model.status = status;
+  delete_files(work.model, decision);
+  decision.notices.push_back(notice(notice_kind, {{"code", decision.model.error_code},
+                                                  {"message", decision.model.error_message},
+                                                  {"provider_job_id", work.model.provider_job_id}}));
+}
+
+void fail_model(const Work& work, Decision& decision, Condition condition, std::string code, std::string message) {
+  decision.model.error = condition;
+  decision.model.error_code = std::move(code);
+  decision.model.error_message = std::move(message);
+  end_model(work, decision, "failed", "training_failed");
+}
+
+Decision cancelled_before_job(const Work& work) {
+  Decision decision;
+  decision.state = OperationState::cancelled;
+  end_model(work, decision, "cancelled", "training_cancelled");
+  return decision;
+}
+
+milliseconds wait_after(const Work& work, const Outcome& outcome, const Random& random) {
+  milliseconds wait = backoff(work.operation.attempt, random);
+  // The provider's own word is a floor, with a little spread so that what was refused together does not return
+  // together.
+  if (auto asked = outcome.failure.retry_after) {
+    wait = std::max(wait, *asked + milliseconds(static_cast<std::int64_t>(random() * 250)));
+  }
+  return wait;
+}
+
+bool gives_up(const Work& work) {
+  return work.operation.kind != OperationKind::poll_job && work.operation.age >= kGiveUpAfter;
+}
+
+// The end of an operation that could not be done; what it was for decides what that means for the model.
+Decision give_up(const Work& work, Condition condition, const Failure& failure) {
+  Decision decision;
+  decision.state = OperationState::failed;
+  switch (work.operation.kind) {
+    case OperationKind::upload_training_file:
+    case OperationKind::upload_validation_file:
+    case OperationKind::create_job:
+    case OperationKind::poll_job:
+      fail_model(work, decision, condition, failure.code, failure.message);
+      break;
+    case OperationKind::verify_model:
+      // The model is trained and paid for: nothing at the provider is taken away.
+      decision.model.status = "failed";
+      decision.model.error = condition;
+      decision.model.error_code = failure.code;
+      decision.model.error_message = failure.message;
+      decision.notices.push_back(notice("model_unavailable", {{"code", failure.code}, {"message", failure.message}}));
+      break;
+    case OperationKind::fetch_result:
+      // Losses are good to have; the model does without them.
+      decision.next.push_back({OperationKind::verify_model, "", milliseconds{0}});
+      [[fallthrough]];
+    default:
+      decision.notices.push_back(notice("operation_failed", {{"operation", std::string(name(work.operation.kind))},
+                                                             {"code", failure.code},
+                                                             {"message", failure.message}}));
+  }
+  return decision;
+}
+
+Condition refusal(const Work& work, const Failure& failure) {
+  if (failure.code == "training_not_available") return Condition::training_not_available;
+  if (work.operation.kind == OperationKind::verify_model) return Condition::model_deployment_failed;
+  return Condition::training_job_failed;
+}
+
+Decision try_again(const Work& work, const Outcome& outcome, const Random& random) {
+  Decision decision;
+  bool in_doubt = work.operation.state == OperationState::checking ||
+                  (is_paid(work.operation.kind) && outcome.delivery == Delivery::unknown);
+  decision.state = in_doubt ? OperationState::reconcile : OperationState::ready;
+  decision.due_in = wait_after(work, outcome, random);
+  decision.empty_listings = work.operation.empty_listings;
+  return decision;
+}
+
+// The token is not in the provider's list. It may still be on its way: only after the quiet period is that an answer.
+Decision after_empty_listing(const Work& work, const Policy& policy) {
+  Decision decision;
+  decision.empty_listings = work.operation.empty_listings + 1;
+  if (decision.empty_listings >= kEmptyListings && work.operation.since_sent >= policy.quiet_period) {
+    if (work.model.cancel_requested) return cancelled_before_job(work);
+    decision.state = OperationState::ready;
+    decision.empty_listings = 0;
+    return decision;
+  }
+  decision.state = OperationState::reconcile;
+  decision.due_in = policy.quiet_period / kEmptyListings;
+  return decision;
+}
+
+Decision after_upload(const Work& work, const Outcome& outcome) {
+  Decision decision;
+  decision.state = OperationState::done;
+  bool training = work.operation.kind == OperationKind::upload_training_file;
+  (training ? decision.model.training_file_id : decision.model.validation_file_id) = outcome.remote_id;
+  decision.model.status = "uploading";
+  for (const auto& surplus : outcome.surplus_ids) {
+    decision.next.push_back({OperationKind::delete_file, surplus, milliseconds{0}});
+  }
+  bool more = training && work.model.has_validation;
+  decision.next.push_back(
+      {more ? OperationKind::upload_validation_file : OperationKind::create_job, "", milliseconds{0}});
+  return decision;
+}
+
+// What a job's state at the provider says about the model; `decision` may be of any operation that saw the job.
+void note_job(const Work& work, const RemoteJob& job, Decision& decision) {
+  ModelChange& change = decision.model;
+  if (job.status != work.model.provider_status) change.provider_status = job.status;
+  auto status = model_status(job.status);
+  if (status && *status != work.model.status) {
+    change.status = std::string(*status);
+    if (job.status == "running") {
+      change.started = true;
+      decision.notices.push_back(notice("training_started", {{"provider_job_id", job.id}}));
+    }
+  }
+  if (job.estimated_finish) change.estimated_finish = job.estimated_finish;
+}
+
+void note_events(const Outcome& outcome, ModelChange& change) {
+  for (const auto& event : outcome.events) {
+    if (!event.metrics) continue;
+    if (event.metrics->step) change.current_step = event.metrics->step;
+    if (event.metrics->total_steps) change.total_steps = event.metrics->total_steps;
+    if (event.metrics->train_loss) change.train_loss = event.metrics->train_loss;
+    if (event.metrics->full_valid_loss) {
+      change.valid_loss = event.metrics->full_valid_loss;
+    } else if (event.metrics->valid_loss) {
+      change.valid_loss = event.metrics->valid_loss;
+    }
+  }
+}
+
+Decision after_creation(const Work& work, const Outcome& outcome, const Policy& policy) {
+  Decision decision;
+  decision.state = OperationState::done;
+  decision.model.provider_job_id = outcome.job->id;
+  decision.model.started = true;
+  note_job(work, *outcome.job, decision);
+  // The first look is taken at once: a cancellation that came in while the job was being created is seen by it.
+  decision.next.push_back({OperationKind::poll_job, "", milliseconds{0}});
+  decision.next.push_back({OperationKind::sweep_duplicates, work.operation.id, policy.quiet_period});
+  decision.notices.push_back(notice("training_submitted", {{"provider_job_id", outcome.job->id}}));
+  return decision;
+}
+
+// A job that failed is tried once more with a lower learning rate, unless it would fail the same way again.
+bool may_retry(const Work& work, const RemoteJob& job, const Policy& policy) {
+  return policy.retry_learning_rate_factor > 0 && work.model.retries == 0 && !work.model.cancel_requested &&
+         work.model.learning_rate_multiplier > 0 && !failure_is_final(job.error_code, job.error_message);
+}
+
+void after_failure(const Work& work, const RemoteJob& job, const Policy& policy, Decision& decision) {
+  if (!may_retry(work, job, policy)) {
+    fail_model(work, decision, Condition::training_job_failed, job.error_code, job.error_message);
+    return;
+  }
+  decision.model.status = "pending";
+  decision.model.provider_status = "";
+  decision.model.provider_job_id = "";
+  decision.model.retried = true;
+  decision.model.learning_rate_multiplier = work.model.learning_rate_multiplier * policy.retry_learning_rate_factor;
+  decision.next.push_back({OperationKind::create_job, "", milliseconds{0}});
+  decision.notices.push_back(notice(
+      "training_retried", {{"provider_job_id", job.id}, {"code", job.error_code}, {"message", job.error_message}}));
+}
+
+Decision after_poll(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random) {
+  const RemoteJob& job = *outcome.job;
+  Decision decision;
+  note_job(work, job, decision);
+  note_events(outcome, decision.model);
+  if (!is_terminal(job.status)) {
+    decision.state = OperationState::ready;
+    decision.due_in = jittered(policy.poll_interval, random);
+    if (work.model.cancel_requested) {
+      decision.next.push_back({OperationKind::cancel_job, "", milliseconds{0}});
+    }
+    return decision;
+  }
+  decision.state = OperationState::done;
+  decision.model.completed_at = job.finished_at;
+  if (job.status == "succeeded") {
+    decision.model.fine_tuned_model_id = job.fine_tuned_model;
+    decision.model.trained_tokens = job.trained_tokens;
+    decision.next.push_back({OperationKind::fetch_result, "", milliseconds{0}});
+    decision.notices.push_back(notice("training_succeeded", {{"fine_tuned_model_id", job.fine_tuned_model}}));
+  } else if (job.status == "failed") {
+    after_failure(work, job, policy, decision);
+  } else {
+    end_model(work, decision, "cancelled", "training_cancelled");
+  }
+  return decision;
+}
+
+// The last value that each column of the result file gives.
+void note_result(const Outcome& outcome, ModelChange& change) {
+  for (const auto& row : outcome.result) {
+    if (row.train_loss) change.train_loss = row.train_loss;
+    if (row.full_valid_loss) {
+      change.valid_loss = row.full_valid_loss;
+    } else if (row.valid_loss) {
+      change.valid_loss = row.valid_loss;
+    }
+  }
+}
+
+Decision after_result(const Outcome& outcome) {
+  Decision decision;
+  decision.state = OperationState::done;
+  note_events(outcome, decision.model);
+  note_result(outcome, decision.model);
+  decision.next.push_back({OperationKind::verify_model, "", milliseconds{0}});
+  return decision;
+}
+
+Decision after_verification(const Policy& policy) {
+  Decision decision;
+  decision.state = OperationState::done;
+  decision.model.status = "succeeded";
+  decision.model.verified = true;
+  decision.model.deploy = policy.auto_deploy;
+  decision.notices.push_back(notice("model_verified"));
+  return decision;
+}
+
+// A model may need minutes until it can be found (contract, section 5.7); one that cannot be reached at all is not to
+// blame.
+Decision model_does_not_answer(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random) {
+  if (work.operation.age >= policy.model_grace_period) {
+    return give_up(work, Condition::model_deployment_failed, outcome.failure);
+  }
+  Decision decision = try_again(work, outcome, random);
+  decision.due_in =
+      std::min(decision.due_in, std::max(policy.model_grace_period - work.operation.age, milliseconds{100}));
+  return decision;
+}
+
+// After cancel, pause or resume: the poll tells what came of it, and is due at once.
+Decision after_order(const Work& work, const Outcome& outcome) {
+  Decision decision;
+  decision.state = OperationState::done;
+  if (outcome.job && !is_terminal(outcome.job->status)) note_job(work, *outcome.job, decision);
+  decision.next.push_back({OperationKind::poll_job, "", milliseconds{0}});
+  return decision;
+}
+
+Decision after_sweep(const Outcome& outcome) {
+  Decision decision;
+  decision.state = OperationState::done;
+  for (const auto& job : outcome.surplus_ids) {
+    decision.notices.push_back(notice("duplicate_cancelled", {{"provider_job_id", job}}));
+  }
+  return decision;
+}
+
+Decision after_success(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random) {
+  switch (work.operation.kind) {
+    case OperationKind::upload_training_file:
+    case OperationKind::upload_validation_file:
+      return after_upload(work, outcome);
+    case OperationKind::create_job:
+      return after_creation(work, outcome, policy);
+    case OperationKind::poll_job:
+      return after_poll(work, outcome, policy, random);
+    case OperationKind::fetch_result:
+      return after_result(outcome);
+    case OperationKind::verify_model:
+      return after_verification(policy);
+    case OperationKind::cancel_job:
+    case OperationKind::pause_job:
+    case OperationKind::resume_job:
+      return after_order(work, outcome);
+    case OperationKind::sweep_duplicates:
+      return after_sweep(outcome);
+    case OperationKind::delete_file:
+      break;
+  }
+  Decision decision;
+  decision.state = OperationState::done;
+  return decision;
+}
+
+}  // namespace
+
+std::optional<Decision> decide_before_call(const Work& work) {
+  const Operation& operation = work.operation;
+  bool nothing_there = operation.state == OperationState::sending;
+  if (work.model.cancel_requested && nothing_there &&
+      (is_upload(operation.kind) || operation.kind == OperationKind::create_job)) {
+    return cancelled_before_job(work);
+  }
+  return std::nullopt;
+}
+
+Decision decide(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random) {
+  if (outcome.delivery == Delivery::ok) {
+    return outcome.absent ? after_empty_listing(work, policy) : after_success(work, outcome, policy, random);
+  }
+  if (work.operation.kind == OperationKind::verify_model && outcome.delivery != Delivery::not_sent) {
+    return model_does_not_answer(work, outcome, policy, random);
+  }
+  // While in doubt, a refusal concerns the look, not the request that was lost: the doubt stays.
+  bool in_doubt = work.operation.state == OperationState::checking;
+  if (outcome.delivery == Delivery::rejected && !in_doubt) {
+    return give_up(work, refusal(work, outcome.failure), outcome.failure);
+  }
+  if (gives_up(work)) return give_up(work, Condition::provider_unavailable, outcome.failure);
+  return try_again(work, outcome, random);
+}
+
+bool is_unchanged(const Work& work, const Outcome& outcome, const Decision& decision) {
+  return work.operation.kind == OperationKind::poll_job && outcome.delivery == Delivery::ok &&
+         !is_final(decision.state) && decision.model.empty() && decision.next.empty() && decision.notices.empty() &&
+         outcome.events.empty();
+}
+
+}  // namespace trainer::core
