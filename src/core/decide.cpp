@@ -13,10 +13,6 @@ bool is_upload(OperationKind kind) {
   return kind == OperationKind::upload_training_file || kind == OperationKind::upload_validation_file;
 }
 
-bool is_final(OperationState state) {
-  return state == OperationState::done || state == OperationState::failed || state == OperationState::cancelled;
-}
-
 Notice notice(std::string kind, std::vector<std::pair<std::string, std::string>> detail = {}) {
   return {std::move(kind), std::move(detail)};
 }
@@ -51,7 +47,9 @@ Decision cancelled_before_job(const Work& work) {
 }
 
 milliseconds wait_after(const Work& work, const Outcome& outcome, const Random& random) {
-  milliseconds wait = backoff(work.operation.attempt, random);
+  // Every look at a job is an attempt; what counts for the wait is how many have failed in a row.
+  bool is_poll = work.operation.kind == OperationKind::poll_job;
+  milliseconds wait = backoff(is_poll ? work.operation.misses + 1 : work.operation.attempt, random);
   // The provider's own word is a floor, with a little spread so that what was refused together does not return
   // together.
   if (auto asked = outcome.failure.retry_after) {
@@ -107,18 +105,18 @@ Decision try_again(const Work& work, const Outcome& outcome, const Random& rando
                   (is_paid(work.operation.kind) && outcome.delivery == Delivery::unknown);
   decision.state = in_doubt ? OperationState::reconcile : OperationState::ready;
   decision.due_in = wait_after(work, outcome, random);
-  decision.empty_listings = work.operation.empty_listings;
+  decision.misses = work.operation.misses + (work.operation.kind == OperationKind::poll_job ? 1 : 0);
   return decision;
 }
 
 // The token is not in the provider's list. It may still be on its way: only after the quiet period is that an answer.
 Decision after_empty_listing(const Work& work, const Policy& policy) {
   Decision decision;
-  decision.empty_listings = work.operation.empty_listings + 1;
-  if (decision.empty_listings >= kEmptyListings && work.operation.since_sent >= policy.quiet_period) {
+  decision.misses = work.operation.misses + 1;
+  if (decision.misses >= kEmptyListings && work.operation.since_sent >= policy.quiet_period) {
     if (work.model.cancel_requested) return cancelled_before_job(work);
     decision.state = OperationState::ready;
-    decision.empty_listings = 0;
+    decision.misses = 0;
     return decision;
   }
   decision.state = OperationState::reconcile;
@@ -153,7 +151,9 @@ void note_job(const Work& work, const RemoteJob& job, Decision& decision) {
       decision.notices.push_back(notice("training_started", {{"provider_job_id", job.id}}));
     }
   }
-  if (job.estimated_finish) change.estimated_finish = job.estimated_finish;
+  if (job.estimated_finish && *job.estimated_finish != work.model.estimated_finish) {
+    change.estimated_finish = job.estimated_finish;
+  }
 }
 
 void note_events(const Outcome& outcome, ModelChange& change) {
@@ -222,7 +222,8 @@ Decision after_poll(const Work& work, const Outcome& outcome, const Policy& poli
   if (job.status == "succeeded") {
     decision.model.fine_tuned_model_id = job.fine_tuned_model;
     decision.model.trained_tokens = job.trained_tokens;
-    decision.next.push_back({OperationKind::fetch_result, "", milliseconds{0}});
+    decision.next.push_back(
+        {OperationKind::fetch_result, job.result_files.empty() ? "" : job.result_files.front(), milliseconds{0}});
     decision.notices.push_back(notice("training_succeeded", {{"fine_tuned_model_id", job.fine_tuned_model}}));
   } else if (job.status == "failed") {
     after_failure(work, job, policy, decision);
@@ -339,6 +340,9 @@ Decision decide(const Work& work, const Outcome& outcome, const Policy& policy, 
   if (work.operation.kind == OperationKind::verify_model && outcome.delivery != Delivery::not_sent) {
     return model_does_not_answer(work, outcome, policy, random);
   }
+  if (work.operation.kind == OperationKind::poll_job && work.operation.misses < kRefusedPolls) {
+    return try_again(work, outcome, random);
+  }
   // While in doubt, a refusal concerns the look, not the request that was lost: the doubt stays.
   bool in_doubt = work.operation.state == OperationState::checking;
   if (outcome.delivery == Delivery::rejected && !in_doubt) {
@@ -348,10 +352,10 @@ Decision decide(const Work& work, const Outcome& outcome, const Policy& policy, 
   return try_again(work, outcome, random);
 }
 
-bool is_unchanged(const Work& work, const Outcome& outcome, const Decision& decision) {
+bool is_progress(const Work& work, const Outcome& outcome, const Decision& decision) {
   return work.operation.kind == OperationKind::poll_job && outcome.delivery == Delivery::ok &&
-         !is_final(decision.state) && decision.model.empty() && decision.next.empty() && decision.notices.empty() &&
-         outcome.events.empty();
+         decision.state == OperationState::ready && work.operation.misses == 0 && decision.next.empty() &&
+         decision.notices.empty();
 }
 
 }  // namespace trainer::core

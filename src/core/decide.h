@@ -32,6 +32,10 @@ constexpr std::chrono::hours kGiveUpAfter{24};
 // period.
 constexpr int kEmptyListings = 3;
 
+// Looks at a job in a row that the provider refuses, with the longest backoff between them some four hours, after which
+// the job is taken for gone. One refusal may be the account's or a proxy's.
+constexpr int kRefusedPolls = 24;
+
 struct NextOperation {
   OperationKind kind{};
   std::string argument;
@@ -75,7 +79,7 @@ struct Notice {
 struct Decision {
   OperationState state = OperationState::ready;
   std::chrono::milliseconds due_in{0};  // of a state that is not final
-  int empty_listings = 0;
+  int misses = 0;
   ModelChange model;
   std::vector<NextOperation> next;
   std::vector<Notice> notices;
@@ -86,7 +90,8 @@ std::optional<Decision> decide_before_call(const Work& work);
 
 Decision decide(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random);
 
-// True when recording the decision would change nothing: a poll that found what the last one found.
-bool is_unchanged(const Work& work, const Outcome& outcome, const Decision& decision);
+// True for a poll that found its job still going: nothing of the operation changes (the claim has set the next poll
+// already), so that a thousand of them are recorded by one statement, and those without news by none.
+bool is_progress(const Work& work, const Outcome& outcome, const Decision& decision);
 
 }  // namespace trainer::core

@@ -51,7 +51,7 @@ struct Operation {
   OperationState state{};
   int attempt = 0;                         // claims so far, this one included
   std::int64_t epoch = 0;                  // incarnation of the worker that claimed it
-  int empty_listings = 0;                  // times that the provider's list did not show the token, while in doubt
+  int misses = 0;                          // times in a row that the provider did not show what was looked for
   std::string argument;                    // delete_file: the file's id at the provider
   std::chrono::milliseconds age{};         // since it was written
   std::chrono::milliseconds since_sent{};  // since the last time it may have been sent
@@ -74,6 +74,7 @@ struct Model {
   bool has_validation = false;
   std::string provider_job_id;
   std::string provider_status;
+  std::int64_t estimated_finish = 0;  // Unix seconds; 0: not known
   std::string fine_tuned_model_id;
   std::vector<std::string> result_files;
   std::string last_event_id;  // newest event already stored

@@ -164,7 +164,7 @@ CREATE TABLE @extschema@.trainer_operations (
   attempt integer NOT NULL DEFAULT 0,
   epoch bigint NOT NULL DEFAULT 0,
   sent_at timestamptz,
-  empty_listings integer NOT NULL DEFAULT 0,
+  misses integer NOT NULL DEFAULT 0,
   last_delivery text,
   last_http_status integer,
   last_code text,
@@ -179,10 +179,14 @@ CREATE INDEX trainer_operations_due ON @extschema@.trainer_operations (due_at)
 CREATE INDEX trainer_operations_turn ON @extschema@.trainer_operations (organization_id, due_at)
   WHERE state IN ('ready', 'sending', 'reconcile', 'checking');
 CREATE INDEX ON @extschema@.trainer_operations (organization_id, custom_model_id);
+-- A model has one operation of a kind under way, whoever asks for it and how often.
+CREATE UNIQUE INDEX trainer_operations_once ON @extschema@.trainer_operations (custom_model_id, kind, coalesce(argument, ''))
+  WHERE state IN ('ready', 'sending', 'reconcile', 'checking');
 COMMENT ON TABLE @extschema@.trainer_operations IS 'the outbox: what the worker has to do at the provider, one row a call';
 COMMENT ON COLUMN @extschema@.trainer_operations.id IS 'also the token that the provider echoes, by which a call whose answer was lost is found again';
 COMMENT ON COLUMN @extschema@.trainer_operations.due_at IS 'when it is next looked at: of a claimed operation the end of its lease';
 COMMENT ON COLUMN @extschema@.trainer_operations.epoch IS 'the incarnation of the worker that claimed it';
+COMMENT ON COLUMN @extschema@.trainer_operations.misses IS 'times in a row that the provider did not show what was looked for';
 COMMENT ON COLUMN @extschema@.trainer_operations.sent_at IS 'when it may last have been sent';
 
 CREATE TABLE @extschema@.trainer_event_log (
