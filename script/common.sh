@@ -34,7 +34,8 @@ cmake_build() {
   shift 2
   cmake -S "$top" -B "$dir" -DCMAKE_CXX_COMPILER_LAUNCHER="$(compiler_launcher)" "$@" >"$dir.configure.log" 2>&1 ||
     { cat "$dir.configure.log" >&2; return 1; }
-  cmake --build "$dir" --target "$target" --parallel "$(nproc)"
+  cmake --build "$dir" --target "$target" --parallel "$(nproc)" >"$dir.build.log" 2>&1 ||
+    { cat "$dir.build.log" >&2; return 1; }
 }
 
 # The extension is built in a copy of the sources, so that its objects and those of whoever works in the checkout never mix.
