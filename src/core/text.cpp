@@ -1,7 +1,6 @@
 #include "core/text.h"
 
 #include <algorithm>
-#include <array>
 
 #include "core/bytes.h"
 
@@ -59,27 +58,26 @@ Span api_key_value(std::string_view text, std::size_t at) {
   return {p, key_end(text, p)};
 }
 
+// `sk-` and what follows. Inside a word (`desk-mate`, but also an escaped line break before a key, `\nsk-...`) only
+// when it is long enough for a key.
+Span secret_key(std::string_view text, std::size_t at, bool in_word) {
+  constexpr std::size_t kShortestKey = 16;
+  const std::size_t end = key_end(text, at);
+  return in_word && end - at < kShortestKey ? Span{} : Span{at, end};
+}
+
+// What follows `Bearer ` or `"bearer": "`.
+Span bearer_value(std::string_view text, std::size_t at) {
+  const std::size_t word_end = at + 6;
+  const std::size_t begin = skip(text, word_end, " :=\"'\\");
+  return begin == word_end ? Span{} : Span{begin, key_end(text, begin)};
+}
+
 // The key that begins at text[at] or is announced there; an empty span when there is none.
-Span key_at(std::string_view text, std::size_t at) {
-  switch (text[at]) {
-    case 's':
-    case 'S':
-      if (stands_at(text, at, "sk-")) return {at, key_end(text, at)};
-      break;
-    case 'b':
-    case 'B':
-      if (stands_at(text, at, "bearer ")) {
-        const std::size_t begin = skip(text, at + 7, " ");
-        return {begin, key_end(text, begin)};
-      }
-      break;
-    case 'a':
-    case 'A':
-      if (stands_at(text, at, "api")) return api_key_value(text, at);
-      break;
-    default:
-      break;
-  }
+Span key_at(std::string_view text, std::size_t at, bool in_word) {
+  if (stands_at(text, at, "sk-")) return secret_key(text, at, in_word);
+  if (stands_at(text, at, "bearer")) return bearer_value(text, at);
+  if (stands_at(text, at, "api")) return api_key_value(text, at);
   return {};
 }
 
@@ -88,10 +86,11 @@ std::string without_keys(std::string_view text) {
   out.reserve(text.size());
   bool in_word = false;
   for (std::size_t at = 0; at < text.size();) {
-    const Span key = in_word ? Span{} : key_at(text, at);
+    const Span key = key_at(text, at, in_word);
     if (key.end > key.begin) {
       out.append(text, at, key.begin - at).append("[redacted]");
       at = key.end;
+      in_word = false;
     } else {
       in_word = is_letter_or_digit(text[at]);
       out.push_back(text[at++]);
