@@ -37,6 +37,7 @@ constexpr bool is_printable_ascii(char c) {
 template <class Marks, class Stops>
 std::size_t find_byte(std::string_view text, std::size_t from, Marks marks, Stops stops) {
   std::size_t at = from;
+  if (at < text.size() && stops(text[at])) return at;  // in a row of such bytes, the common case
   for (; at + 8 <= text.size(); at += 8) {
     const std::uint64_t found = marks(load_word(text.data() + at));
     if (found != 0) return at + static_cast<std::size_t>(std::countr_zero(found)) / 8;

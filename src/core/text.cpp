@@ -144,11 +144,9 @@ Lead lead_of(unsigned char first) {
   return {3};
 }
 
-}  // namespace
-
-Utf8Char decode_utf8(std::string_view text, std::size_t at) {
+// By the table, whatever the sequence. Precondition: text[at] is not ASCII.
+Utf8Char decode_any(std::string_view text, std::size_t at) {
   const unsigned char first = byte_at(text, at);
-  if (first < 0x80) return {first, 1, true};
   const Lead lead = lead_of(first);
   if (lead.more == 0) return {kReplacement, 1, false};
   char32_t value = first & (0x3F >> lead.more);
@@ -164,6 +162,24 @@ Utf8Char decode_utf8(std::string_view text, std::size_t at) {
     high = 0xBF;
   }
   return {value, bytes, true};
+}
+
+}  // namespace
+
+Utf8Char decode_utf8(std::string_view text, std::size_t at) {
+  const unsigned char first = byte_at(text, at);
+  if (first < 0x80) return {first, 1, true};
+  const std::size_t left = text.size() - at;
+  const auto continues = [text, at](std::size_t i) { return (byte_at(text, at + i) & 0xC0) == 0x80; };
+  const auto six_bits = [text, at](std::size_t i) { return static_cast<char32_t>(byte_at(text, at + i) & 0x3F); };
+  // Most of what is not ASCII: two bytes, or three behind a first byte that allows any second one.
+  if (first >= 0xC2 && first < 0xE0 && left >= 2 && continues(1)) {
+    return {(static_cast<char32_t>(first & 0x1F) << 6) | six_bits(1), 2, true};
+  }
+  if (first > 0xE0 && first < 0xF0 && first != 0xED && left >= 3 && continues(1) && continues(2)) {
+    return {(static_cast<char32_t>(first & 0x0F) << 12) | (six_bits(1) << 6) | six_bits(2), 3, true};
+  }
+  return decode_any(text, at);
 }
 
 void append_utf8(std::string& out, char32_t value) {
