@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # top: see above
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$@"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
 # Which major version of Postgres is used: the one of PG_CONFIG, else the one that Debian's metapackage stands for.
@@ -73,21 +73,16 @@ private_postgres() {
   done
 }
 
-# Postgres refuses to run as root: root hands over to a user of our own. run_user is empty for everybody else.
+# Postgres refuses to run as root: root hands over to a user of our own, everybody else stays who they are. as_user is the
+# command prefix for that, with an environment that depends on nobody's locale or connection settings.
 run_user=
+as_user=(env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE -u PGPASSWORD -u PGSERVICE -u PGOPTIONS -u PGDATA LC_ALL=C.UTF-8)
 use_unprivileged_user() {
   [ "$(id -u)" = 0 ] || return 0
   run_user=$1
   id -u "$run_user" >/dev/null 2>&1 ||
     useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$run_user"
+  as_user=(setpriv --reuid "$run_user" --regid "$run_user" --clear-groups "${as_user[@]}")
 }
 
 give_to_user() { [ -z "$run_user" ] || chown -R "$run_user:" "$@"; }
-
-# Runs a command as the unprivileged user, in an environment that depends on nobody's locale or connection settings.
-as_user() {
-  local be=()
-  [ -z "$run_user" ] || be=(setpriv --reuid "$run_user" --regid "$run_user" --clear-groups)
-  env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE -u PGPASSWORD -u PGSERVICE -u PGOPTIONS -u PGDATA LC_ALL=C.UTF-8 \
-    "${be[@]}" "$@"
-}
