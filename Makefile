@@ -17,7 +17,7 @@ endif
 OBJS := $(sources:.cpp=.o)
 
 # -isystem wins over the -I that PGXS adds for the same directory: warnings of Postgres' headers are not ours to mend.
-PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
+PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -DTRAINER_VERSION='"$(version)"'
 PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Werror -Wno-register -fstack-protector-strong -D_GLIBCXX_ASSERTIONS
 ifdef TRAINER_TEST
 PG_CXXFLAGS += -DTRAINER_TEST

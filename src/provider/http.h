@@ -1,10 +1,8 @@
 // One HTTP exchange as data. Owns no socket: calls build requests and read replies, a Transport carries them.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,8 +14,8 @@ enum class Method { get, post, del };
 struct Multipart {
   std::vector<std::pair<std::string, std::string>> fields;
   std::string file_field;
-  std::string filename;
-  int fd = -1;  // read with pread from 0; not owned
+  std::string filename;  // [A-Za-z0-9_.-], anything else is refused
+  int fd = -1;           // read with pread from 0; not owned
   std::int64_t bytes = 0;
 };
 
@@ -27,6 +25,9 @@ struct HttpRequest {
   std::string json;  // body of a POST when there is no multipart; may be empty
   bool multipart = false;
   Multipart form;
+  // Sent at most once. libcurl sends a request again by itself when a kept-alive connection dies before the first byte
+  // of an answer, a POST too; a paid one therefore gets a connection of its own, where it does not.
+  bool once = false;
 };
 
 struct HttpReply {
@@ -43,6 +44,7 @@ struct HttpReply {
   std::string retry_after_ms;            // retry-after-ms, verbatim
   std::string should_retry;              // x-should-retry, verbatim
   std::string error;                     // what the transport says, when not answered
+  std::int64_t received_at = 0;          // Unix seconds; a Retry-After that is a date counts from here
 };
 
 }  // namespace trainer::provider

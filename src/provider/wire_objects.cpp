@@ -1,0 +1,137 @@
+// Files, jobs, events, checkpoints, models and completions.
+#include "core/text.h"
+#include "provider/wire.h"
+#include "provider/wire_fields.h"
+
+namespace trainer::provider {
+namespace {
+
+// Null once a job of another method than supervised was made; "auto" before it has started.
+std::optional<int> read_epochs(JsonView job) {
+  const JsonView method = job["method"];
+  const JsonView own = method[method["type"].text().c_str()]["hyperparameters"]["n_epochs"];
+  const auto epochs = small_number(own.integer());
+  return epochs ? epochs : small_number(job["hyperparameters"]["n_epochs"].integer());
+}
+
+// A job inside a list whose id cannot be used is kept, without one: if the token is ours, nobody may conclude that the
+// job is not there.
+std::optional<TaggedJob> job_of(JsonView value) {
+  if (!is_kind(value, "fine_tuning.job")) return std::nullopt;
+  TaggedJob tagged;
+  tagged.token = label(value["metadata"][kTokenKey]);
+  core::RemoteJob& job = tagged.job;
+  job.id = id_if(value["id"], is_object_id);
+  job.status = label(value["status"]);
+  job.model = label(value["model"]);
+  job.fine_tuned_model = id_if(value["fine_tuned_model"], is_model_name);
+  job.trained_tokens = value["trained_tokens"].integer();
+  job.created_at = value["created_at"].integer();
+  job.finished_at = value["finished_at"].integer();
+  job.estimated_finish = value["estimated_finish"].integer();
+  job.epochs = read_epochs(value);
+  const JsonView files = value["result_files"];
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    // Some services list the files themselves instead of their ids.
+    const JsonView file = files.at(i);
+    if (std::string id = id_if(file.is_object() ? file["id"] : file, is_object_id); !id.empty()) {
+      job.result_files.push_back(std::move(id));
+    }
+  }
+  // A healthy job may carry an error of empty members.
+  if (job.status == "failed") {
+    job.error_code = label(value["error"]["code"]);
+    job.error_message = core::clean_message(value["error"]["message"].text());
+  }
+  return tagged;
+}
+
+std::optional<RemoteFile> file_of(JsonView value) {
+  if (!is_kind(value, "file")) return std::nullopt;
+  return RemoteFile{.id = id_if(value["id"], is_object_id),
+                    .filename = label(value["filename"]),
+                    .bytes = value["bytes"].integer(),
+                    .created_at = value["created_at"].integer()};
+}
+
+std::optional<core::RemoteEvent> event_of(JsonView value) {
+  core::RemoteEvent event;
+  event.id = id_if(value["id"], is_id);
+  if (event.id.empty()) return std::nullopt;
+  event.created_at = value["created_at"].integer().value_or(0);
+  event.level = label(value["level"]);
+  event.message = core::clean_message(value["message"].text());
+  event.type = label(value["type"]);
+  if (const core::StepMetrics metrics = read_metrics(value["data"]); has_metrics(metrics)) event.metrics = metrics;
+  return event;
+}
+
+std::optional<core::Checkpoint> checkpoint_of(JsonView value) {
+  core::Checkpoint checkpoint;
+  checkpoint.id = id_if(value["id"], is_id);
+  checkpoint.model = id_if(value["fine_tuned_model_checkpoint"], is_model_name);
+  const auto step = small_number(value["step_number"].integer());
+  if (checkpoint.id.empty() || !step) return std::nullopt;
+  checkpoint.step = *step;
+  checkpoint.metrics = read_metrics(value["metrics"]);
+  return checkpoint;
+}
+
+}  // namespace
+
+std::optional<RemoteFile> read_file(std::string_view body) {
+  const auto document = JsonDocument::parse(body);
+  auto file = document ? file_of(document->root()) : std::nullopt;
+  return file && !file->id.empty() ? file : std::nullopt;
+}
+
+std::optional<Page<RemoteFile>> read_files(std::string_view body) {
+  return read_page<RemoteFile>(body, is_object_id, file_of);
+}
+
+std::optional<TaggedJob> read_job(std::string_view body) {
+  const auto document = JsonDocument::parse(body);
+  auto job = document ? job_of(document->root()) : std::nullopt;
+  return job && !job->job.id.empty() && !job->job.status.empty() ? job : std::nullopt;
+}
+
+std::optional<Page<TaggedJob>> read_jobs(std::string_view body) {
+  return read_page<TaggedJob>(body, is_object_id, job_of);
+}
+
+std::optional<Page<core::RemoteEvent>> read_events(std::string_view body) {
+  return read_page<core::RemoteEvent>(body, is_id, event_of);
+}
+
+std::optional<Page<core::Checkpoint>> read_checkpoints(std::string_view body) {
+  return read_page<core::Checkpoint>(body, is_id, checkpoint_of);
+}
+
+std::optional<std::string> read_model_id(std::string_view body) {
+  const auto document = JsonDocument::parse(body);
+  if (!document || !is_kind(document->root(), "model")) return std::nullopt;
+  std::string id = id_if(document->root()["id"], is_model_name);
+  return id.empty() ? std::nullopt : std::optional(std::move(id));
+}
+
+bool is_model_list(std::string_view body) {
+  const auto document = JsonDocument::parse(body);
+  return document && is_kind(document->root(), "list") && document->root()["data"].is_array();
+}
+
+bool is_completion(std::string_view body) {
+  const auto document = JsonDocument::parse(body);
+  if (!document || !is_kind(document->root(), "chat.completion")) return false;
+  const JsonView choices = document->root()["choices"];
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    if (choices.at(i)["message"].is_object()) return true;
+  }
+  return false;
+}
+
+bool is_deletion(std::string_view body) {
+  const auto document = JsonDocument::parse(body);
+  return document && document->root().is_object() && document->root()["deleted"].boolean().value_or(true);
+}
+
+}  // namespace trainer::provider
