@@ -60,7 +60,8 @@ std::vector<Group> grouped(std::vector<std::uint64_t> hashes) {
   return groups;
 }
 
-// Takes groups until `target` rows are met as nearly as can be. `most`: rows that may be taken at all.
+// Takes groups until `target` rows are met as nearly as can be. `most`: rows that may be taken at all, fewer than there
+// are, so that one group alone is never taken.
 void take_groups(std::vector<Group>& groups, std::int64_t target, std::int64_t most) {
   std::int64_t taken = 0;
   Group* smallest_left = nullptr;
@@ -165,7 +166,6 @@ void DatasetBuilder::assign_split(double fraction) {
   const std::int64_t most = rows - kMinTrainingExamples;
   if (!(fraction > 0) || most < 1) return;
   std::vector<Group> groups = grouped(groups_);
-  if (groups.size() < 2) return;
   const std::int64_t target = std::min<std::int64_t>(std::llround(fraction * static_cast<double>(rows)), most);
   take_groups(groups, target, most);
 

@@ -129,6 +129,8 @@ TEST(DatasetBuilder, GivesBackTheCleanedTextsOfWhatItAccepts) {
   EXPECT_EQ(builder.add(pair_of("plain", "text")), Verdict::accepted);
   EXPECT_EQ(builder.comment(), "plain");
   EXPECT_EQ(builder.cleaned(), 1);
+  EXPECT_EQ(builder.add(pair_of("plain", "bell\x07")), Verdict::accepted);
+  EXPECT_EQ(builder.cleaned(), 2) << "the reply alone counts, too";
 }
 
 TEST(DatasetBuilder, TheFirstOfTwoEqualPairsStays) {
