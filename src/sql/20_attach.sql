@@ -1,0 +1,423 @@
+-- Bind to the app's tables: what they have to look like, trainer_attach(), trainer_detach(), and what trainer_check() says of it.
+
+CREATE FUNCTION @extschema@.trainer_host_columns(OUT role text, OUT name text, OUT kind text, OUT need text)
+RETURNS SETOF record
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  VALUES
+    ('organizations', 'id', 'uuid', 'always'),
+    ('organizations', 'plan_id', 'text', 'unless null'),
+    ('comments', 'id', 'uuid', 'always'),
+    ('comments', 'organization_id', 'uuid', 'always'),
+    ('comments', 'original_text', 'text', 'always'),
+    ('comments', 'platform', 'text', 'unless null'),
+    ('responses', 'id', 'uuid', 'always'),
+    ('responses', 'organization_id', 'uuid', 'always'),
+    ('responses', 'comment_id', 'uuid', 'always'),
+    ('responses', 'response_text', 'text', 'always'),
+    ('responses', 'created_at', 'time', 'always'),
+    ('quality', 'response_id', 'uuid', 'always'),
+    ('quality', 'rqc_score', 'number', 'always'),
+    ('persona', 'organization_id', 'uuid', 'always'),
+    ('persona', 'lo_que_me_define', 'text', 'if there'),
+    ('persona', 'lo_que_no_tolero', 'text', 'if there'),
+    ('persona', 'lo_que_me_da_igual', 'text', 'if there'),
+    ('persona', 'tone', 'text', 'if there'),
+    ('persona', 'custom_style_prompt', 'text', 'if there')
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_host_columns() IS
+  'the columns that each role of the app''s tables has; need: always, unless mapped to JSON null, or used if there';
+
+CREATE FUNCTION @extschema@.trainer_host_foreign_keys(OUT name text, OUT from_table text, OUT from_column text, OUT role text, OUT on_delete text)
+RETURNS SETOF record
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  VALUES
+    ('training_datasets_host_organization_fkey', 'training_datasets', 'organization_id', 'organizations', 'CASCADE'),
+    ('custom_models_host_organization_fkey', 'custom_models', 'organization_id', 'organizations', 'CASCADE'),
+    ('model_feedback_host_organization_fkey', 'model_feedback', 'organization_id', 'organizations', 'CASCADE'),
+    ('model_feedback_host_response_fkey', 'model_feedback', 'response_id', 'responses', 'SET NULL')
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_host_foreign_keys() IS
+  'the foreign keys to the id of the app''s tables, where those are tables';
+
+CREATE FUNCTION @extschema@.trainer_base_type(type oid) RETURNS oid
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+  WITH RECURSIVE base (oid, under) AS (
+    SELECT t.oid, t.typbasetype FROM pg_type AS t WHERE t.oid = type
+    UNION ALL
+    SELECT t.oid, t.typbasetype FROM base JOIN pg_type AS t ON t.oid = base.under
+  )
+  SELECT oid FROM base WHERE under = 0
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_base_type(oid) IS 'the type itself, or what a domain is made of';
+
+CREATE FUNCTION @extschema@.trainer_type_fits(type oid, kind text) RETURNS boolean
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT CASE kind
+    WHEN 'uuid' THEN oid = 'uuid'::regtype
+    WHEN 'text' THEN typcategory = 'S' OR typtype = 'e'
+    WHEN 'number' THEN oid IN ('numeric'::regtype, 'double precision'::regtype, 'real'::regtype)
+    WHEN 'time' THEN oid IN ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
+  END
+  FROM pg_type WHERE oid = @extschema@.trainer_base_type(type)
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_type_fits(oid, text) IS
+  'can a column of the type be read as a uuid, text, number or time?';
+
+-- In dotted form whatever the caller's search path.
+CREATE FUNCTION @extschema@.trainer_relation_name(relation regclass) RETURNS text
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT format('%I.%I', n.nspname, c.relname)
+  FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = relation
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_relation_name(regclass) IS 'schema and name, quoted; null when it is gone';
+
+CREATE FUNCTION @extschema@.trainer_live_column(relation regclass, column_name text, OUT attnum smallint, OUT type oid)
+RETURNS record
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT a.attnum, a.atttypid FROM pg_attribute AS a
+  WHERE a.attrelid = relation AND a.attname = column_name AND a.attnum > 0 AND NOT a.attisdropped
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_live_column(regclass, text) IS 'number and type of a user''s column';
+
+-- What is wrong with the mapping itself, whatever the tables are.
+CREATE FUNCTION @extschema@.trainer_mapping_problems(mapping jsonb) RETURNS SETOF text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  role_name text;
+  of_role jsonb;
+BEGIN
+  IF mapping IS NULL OR jsonb_typeof(mapping) <> 'object' THEN
+    RETURN NEXT 'columns: not a JSON object';
+    RETURN;
+  END IF;
+  FOR role_name, of_role IN SELECT key, value FROM jsonb_each(mapping) LOOP
+    IF NOT EXISTS (SELECT FROM @extschema@.trainer_host_columns() WHERE role = role_name) THEN
+      RETURN NEXT format('columns: no such role: %s', role_name);
+    ELSIF of_role = 'null' AND role_name IN ('quality', 'persona') THEN
+      CONTINUE;  -- not bound at all
+    ELSIF jsonb_typeof(of_role) <> 'object' THEN
+      RETURN NEXT format('columns: the mapping of %s is not a JSON object', role_name);
+    ELSE
+      RETURN QUERY
+        SELECT CASE
+          WHEN host.name IS NULL THEN format('columns: %s has no column %s to map', role_name, given.key)
+          WHEN given.value = 'null' THEN format('columns: %s.%s cannot be left out', role_name, given.key)
+          ELSE format('columns: %s.%s is not mapped to a name', role_name, given.key)
+        END
+        FROM jsonb_each(of_role) AS given
+        LEFT JOIN @extschema@.trainer_host_columns() AS host ON host.role = role_name AND host.name = given.key
+        WHERE host.name IS NULL
+           OR (given.value = 'null' AND host.need = 'always')
+           OR jsonb_typeof(given.value) NOT IN ('string', 'null');
+    END IF;
+  END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_mapping_problems(jsonb) IS 'what is wrong with the argument "columns" of trainer_attach()';
+
+CREATE FUNCTION @extschema@.trainer_resolved_columns(of_role text, relation regclass, mapping jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT coalesce(jsonb_object_agg(host.name, coalesce(mapping ->> host.name, host.name)), '{}')
+  FROM @extschema@.trainer_host_columns() AS host
+  WHERE host.role = of_role
+    AND CASE
+      WHEN coalesce(mapping, '{}') ? host.name THEN mapping ->> host.name IS NOT NULL
+      WHEN host.need = 'if there' THEN (@extschema@.trainer_live_column(relation, host.name)).attnum IS NOT NULL
+      ELSE true
+    END
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_resolved_columns(text, regclass, jsonb) IS
+  'our name of each column that is used: the app''s name of it';
+
+-- kind: fit (the relation is not what it has to be) or privilege (the caller may not read it).
+CREATE FUNCTION @extschema@.trainer_binding_problems(of_role text, relation regclass, columns jsonb, OUT kind text, OUT problem text)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  shown text := @extschema@.trainer_relation_name($2);
+  class pg_class;
+BEGIN
+  SELECT * INTO class FROM pg_class WHERE oid = $2;
+  kind := 'fit';
+  IF NOT FOUND THEN
+    problem := format('%s: the relation with OID %s does not exist', $1, $2::oid);
+  ELSIF class.relkind NOT IN ('r', 'p', 'v', 'm', 'f') THEN
+    problem := format('%s: %s is not a table or a view', $1, shown);
+  ELSIF class.relpersistence = 't' THEN
+    problem := format('%s: %s is temporary', $1, shown);
+  ELSIF $1 = 'persona' AND $3 - 'organization_id' = '{}' THEN
+    problem := format('persona: %s has none of the columns that describe one', shown);
+  END IF;
+  IF problem IS NOT NULL THEN
+    RETURN NEXT;
+    RETURN;
+  END IF;
+
+  RETURN QUERY
+    SELECT 'fit', CASE WHEN live.attnum IS NULL
+      THEN format('%s.%s: no such column in %s%s', $1, host.name, shown,
+                  CASE WHEN $3 ->> host.name <> host.name THEN format(': %s', $3 ->> host.name) END)
+      ELSE format('%s.%s: %s.%I is of type %s, not %s', $1, host.name, shown, $3 ->> host.name, format_type(live.type, NULL),
+                  CASE host.kind WHEN 'number' THEN 'numeric or double precision' WHEN 'time' THEN 'timestamptz' ELSE host.kind END)
+      END
+    FROM @extschema@.trainer_host_columns() WITH ORDINALITY AS host (role, name, kind, need, position)
+    CROSS JOIN LATERAL @extschema@.trainer_live_column($2, $3 ->> host.name) AS live
+    WHERE host.role = $1 AND $3 ? host.name
+      AND (live.attnum IS NULL OR NOT @extschema@.trainer_type_fits(live.type, host.kind))
+    ORDER BY host.position;
+
+  IF NOT has_schema_privilege(class.relnamespace, 'USAGE') THEN
+    RETURN QUERY SELECT 'privilege', format('%s: no USAGE on the schema of %s', $1, shown);
+  END IF;
+  RETURN QUERY
+    SELECT 'privilege', format('%s: no SELECT on %s (%s)', $1, shown, string_agg(bound.value, ', ' ORDER BY bound.key))
+    FROM jsonb_each_text($3) AS bound
+    CROSS JOIN LATERAL @extschema@.trainer_live_column($2, bound.value) AS live
+    WHERE live.attnum IS NOT NULL AND NOT has_column_privilege($2, live.attnum, 'SELECT')
+    HAVING count(*) > 0;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_binding_problems(text, regclass, jsonb) IS
+  'why a relation cannot be bound to a role by these columns; no rows when it can';
+
+-- A foreign key needs a permanent table with a unique index on the column alone.
+CREATE FUNCTION @extschema@.trainer_can_be_referenced(relation regclass, column_name text) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT EXISTS (
+    SELECT FROM pg_class AS c
+    JOIN pg_index AS i ON i.indrelid = c.oid
+    WHERE c.oid = relation AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
+      AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indnkeyatts = 1
+      AND i.indkey[0] = (@extschema@.trainer_live_column(relation, column_name)).attnum)
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_can_be_referenced(regclass, text) IS 'can a foreign key of ours point at the column?';
+
+CREATE FUNCTION @extschema@.trainer_drop_host_foreign_key(name text, from_table text, unless_to regclass) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  from_relation regclass := format('@extschema@.%I', from_table)::regclass;
+BEGIN
+  IF EXISTS (SELECT FROM pg_constraint WHERE conrelid = from_relation AND conname = name AND contype = 'f'
+               AND confrelid IS DISTINCT FROM unless_to) THEN
+    EXECUTE format('ALTER TABLE @extschema@.%I DROP CONSTRAINT %I', from_table, name);
+  END IF;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_drop_host_foreign_key(text, text, regclass) IS
+  'drops a foreign key to the app''s tables, if there is one and it points elsewhere';
+
+-- Makes the foreign keys what the bindings ask for, and notes them there.
+CREATE FUNCTION @extschema@.trainer_bind_foreign_keys() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  key record;
+BEGIN
+  FOR key IN
+    SELECT host.*, b.relation, b.columns ->> 'id' AS id,
+           coalesce(@extschema@.trainer_can_be_referenced(b.relation, b.columns ->> 'id'), false) AS possible
+    FROM @extschema@.trainer_host_foreign_keys() AS host LEFT JOIN @extschema@.trainer_bindings AS b USING (role)
+  LOOP
+    PERFORM @extschema@.trainer_drop_host_foreign_key(key.name, key.from_table, CASE WHEN key.possible THEN key.relation END);
+    CONTINUE WHEN NOT key.possible;
+    IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = format('@extschema@.%I', key.from_table)::regclass
+                     AND conname = key.name) THEN
+      EXECUTE format('ALTER TABLE @extschema@.%I ADD CONSTRAINT %I FOREIGN KEY (%I) REFERENCES %s (%I) ON DELETE %s',
+        key.from_table, key.name, key.from_column, @extschema@.trainer_relation_name(key.relation), key.id, key.on_delete);
+    END IF;
+    UPDATE @extschema@.trainer_bindings SET foreign_keys = foreign_keys || key.name WHERE role = key.role;
+  END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_bind_foreign_keys() IS 'makes the foreign keys to the app''s tables what the bindings ask for';
+
+CREATE FUNCTION @extschema@.trainer_attach_relations(given jsonb, mapping jsonb) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  problems text[];
+BEGIN
+  -- Two at a time would each see half of the other's work.
+  LOCK TABLE @extschema@.trainer_bindings IN SHARE ROW EXCLUSIVE MODE;
+  problems := ARRAY(
+    SELECT * FROM @extschema@.trainer_mapping_problems($2)
+    UNION ALL
+    SELECT format('%s: no relation of this name in the search path', role)
+    FROM unnest(ARRAY['organizations', 'comments', 'responses']) AS role WHERE given ->> role IS NULL
+    UNION ALL
+    SELECT format('%s: no relation to map the columns of', role)
+    FROM unnest(ARRAY['quality', 'persona']) AS role WHERE given ->> role IS NULL AND jsonb_typeof($2 -> role) = 'object'
+    UNION ALL
+    SELECT found.problem
+    FROM jsonb_each_text(given)
+    CROSS JOIN LATERAL @extschema@.trainer_binding_problems(
+      key, value::oid, @extschema@.trainer_resolved_columns(key, value::oid, $2 -> key)) AS found
+    WHERE value IS NOT NULL AND $2 -> key IS DISTINCT FROM 'null');
+  IF problems <> '{}' THEN
+    RAISE EXCEPTION USING ERRCODE = 'TR008', MESSAGE = 'host tables do not fit',
+      DETAIL = array_to_string(problems, E'\n'),
+      HINT = 'Name other tables or columns, for example trainer_attach(responses => ''app.replies'', '
+             'columns => ''{"responses": {"response_text": "body"}, "organizations": {"plan_id": null}}''); '
+             'null stands for a column that the app does not have.';
+  END IF;
+
+  DELETE FROM @extschema@.trainer_bindings;
+  INSERT INTO @extschema@.trainer_bindings (role, relation, columns, attached_by)
+    SELECT key, value::oid, @extschema@.trainer_resolved_columns(key, value::oid, $2 -> key), quote_ident(current_user)::regrole
+    FROM jsonb_each_text(given) WHERE value IS NOT NULL AND $2 -> key IS DISTINCT FROM 'null';
+  PERFORM @extschema@.trainer_bind_foreign_keys();
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_attach_relations(jsonb, jsonb) IS
+  'trainer_attach() once the relations are known: the OID of each role''s relation, or null';
+
+-- Here, and only here, the caller's search path counts: it finds the relations that are not named. The body is bound to our
+-- functions when it is created, so that no path can put others in their place.
+CREATE FUNCTION @extschema@.trainer_attach(
+  organizations regclass DEFAULT NULL, comments regclass DEFAULT NULL, responses regclass DEFAULT NULL,
+  quality regclass DEFAULT NULL, persona regclass DEFAULT NULL, columns jsonb DEFAULT '{}')
+RETURNS TABLE (role text, relation regclass, columns jsonb, foreign_keys text[], triggers text[])
+LANGUAGE sql
+BEGIN ATOMIC
+  SELECT @extschema@.trainer_attach_relations(
+    pg_catalog.jsonb_build_object(
+      'organizations', coalesce($1, pg_catalog.to_regclass('organizations'))::pg_catalog.oid,
+      'comments', coalesce($2, pg_catalog.to_regclass('comments'))::pg_catalog.oid,
+      'responses', coalesce($3, pg_catalog.to_regclass('responses'))::pg_catalog.oid,
+      'quality', coalesce($4, pg_catalog.to_regclass('roast_metadata'))::pg_catalog.oid,
+      'persona', coalesce($5, pg_catalog.to_regclass('roastr_persona'))::pg_catalog.oid),
+    $6);
+  SELECT b.role, b.relation, b.columns, b.foreign_keys, b.triggers
+  FROM @extschema@.trainer_bindings AS b
+  ORDER BY pg_catalog.array_position('{organizations,comments,responses,quality,persona}'::pg_catalog.text[], b.role);
+END;
+COMMENT ON FUNCTION @extschema@.trainer_attach(regclass, regclass, regclass, regclass, regclass, jsonb) IS
+  'binds the extension to the app''s tables or views; null: the default name, by the search path; changes nothing on error';
+
+CREATE FUNCTION @extschema@.trainer_detach() RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+  LOCK TABLE @extschema@.trainer_bindings IN SHARE ROW EXCLUSIVE MODE;
+  DELETE FROM @extschema@.trainer_bindings;
+  SELECT @extschema@.trainer_bind_foreign_keys();
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_detach() IS 'undoes trainer_attach(): removes the foreign keys and triggers; data stays';
+
+-- Is there an index on these columns first, in this order, that can be read newest first?
+CREATE FUNCTION @extschema@.trainer_has_index(relation regclass, column_names text[]) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT EXISTS (
+    SELECT FROM pg_index AS i
+    JOIN pg_class AS c ON c.oid = i.indexrelid
+    JOIN pg_am AS m ON m.oid = c.relam AND m.amname = 'btree'
+    CROSS JOIN LATERAL (
+      SELECT bool_and(i.indkey[n - 1] = (@extschema@.trainer_live_column(relation, column_names[n])).attnum) AS fits,
+             -- Of the columns behind the first: all ascending or all descending, nulls where the server puts them by default.
+             count(DISTINCT i.indoption[n - 1]) FILTER (WHERE n > 1) <= 1
+               AND coalesce(bool_and(i.indoption[n - 1] IN (0, 3)) FILTER (WHERE n > 1), true) AS sorted
+      FROM generate_series(1, cardinality(column_names)) AS n) AS keys
+    WHERE i.indrelid = relation AND i.indisvalid AND i.indpred IS NULL AND i.indnkeyatts >= cardinality(column_names)
+      AND keys.fits AND keys.sorted)
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_has_index(regclass, text[]) IS
+  'does the relation have an index that begins with these columns, sorted alike behind the first?';
+
+-- Indexes that keep the building of a dataset flat however many rows there are. Those of views are their tables' affair.
+CREATE FUNCTION @extschema@.trainer_check_indexes()
+RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT 'index on ' || wanted.role, found, CASE WHEN found THEN 'There is one on ' ELSE 'There is none on ' END || shown || '.',
+         CASE WHEN NOT found THEN format('CREATE INDEX ON %s (%s);', b.relation_name, shown_columns) END
+  FROM (VALUES
+    (1, 'comments', ARRAY['id']),
+    (2, 'responses', ARRAY['organization_id', 'created_at', 'id']),
+    (3, 'quality', ARRAY['response_id'])) AS wanted (position, role, names)
+  JOIN (SELECT role, relation, columns, @extschema@.trainer_relation_name(relation) AS relation_name
+        FROM @extschema@.trainer_bindings) AS b USING (role)
+  JOIN pg_class AS c ON c.oid = b.relation AND c.relkind IN ('r', 'p', 'm')
+  CROSS JOIN LATERAL (
+    SELECT array_agg(b.columns ->> n ORDER BY i) AS app_columns,
+           string_agg(format('%I', b.columns ->> n) || CASE WHEN i > 1 THEN ' DESC' ELSE '' END, ', ' ORDER BY i) AS shown_columns
+    FROM unnest(wanted.names) WITH ORDINALITY AS name (n, i)) AS app
+  CROSS JOIN LATERAL (
+    SELECT @extschema@.trainer_has_index(b.relation, app_columns) AS found,
+           format('%s (%s)', b.relation_name, shown_columns) AS shown) AS result
+  ORDER BY wanted.position
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_check_indexes() IS 'do the bound tables have the indexes that datasets are built by?';
+
+CREATE FUNCTION @extschema@.trainer_check_binding()
+RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  again CONSTANT text := 'Run trainer_attach() again with the arguments that it was run with.';
+  problems text;
+  missing text;
+BEGIN
+  IF NOT EXISTS (SELECT FROM @extschema@.trainer_bindings) THEN
+    RETURN QUERY SELECT 'binding', false, 'The extension is not bound to the app''s tables.', 'Run SELECT * FROM trainer_attach().';
+    RETURN;
+  END IF;
+
+  SELECT string_agg(p.problem, E'\n') INTO problems
+  FROM @extschema@.trainer_bindings AS b
+  CROSS JOIN LATERAL @extschema@.trainer_binding_problems(b.role, b.relation, b.columns) AS p WHERE p.kind = 'fit';
+  RETURN QUERY SELECT 'binding', problems IS NULL, coalesce(problems, 'The app''s tables fit.'),
+    CASE WHEN problems IS NOT NULL THEN 'Run trainer_attach() again with what the tables and columns are called now.' END;
+
+  -- They are constraints of our tables, and pg_dump leaves the definitions of an extension's tables to the extension.
+  SELECT string_agg(k.name, ', ') INTO missing
+  FROM @extschema@.trainer_bindings AS b
+  JOIN @extschema@.trainer_host_foreign_keys() AS k USING (role)
+  WHERE @extschema@.trainer_can_be_referenced(b.relation, b.columns ->> 'id')
+    AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conrelid = format('@extschema@.%I', k.from_table)::regclass
+                      AND c.conname = k.name AND c.confrelid = b.relation);
+  RETURN QUERY SELECT 'foreign keys', missing IS NULL,
+    coalesce('Missing: ' || missing || '. A restored dump comes without them.', 'All that the app''s tables allow are there.'),
+    CASE WHEN missing IS NOT NULL THEN again END;
+
+  RETURN QUERY SELECT * FROM @extschema@.trainer_check_indexes();
+
+  SELECT string_agg(p.problem, E'\n') INTO problems
+  FROM @extschema@.trainer_bindings AS b
+  CROSS JOIN LATERAL @extschema@.trainer_binding_problems(b.role, b.relation, b.columns) AS p WHERE p.kind = 'privilege';
+  RETURN QUERY SELECT 'privileges', problems IS NULL, coalesce(problems, format('Role %I may read the app''s tables.', current_user)),
+    CASE WHEN problems IS NOT NULL THEN format('GRANT what is missing to %I.', current_user) END;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_check_binding() IS 'the rows of trainer_check() about the app''s tables';
