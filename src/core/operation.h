@@ -93,6 +93,7 @@ struct Work {
   Operation operation;
   Model model;
   Spool spool;               // uploads only
+  std::string dataset_id;
   std::string installation;  // uuid of this installation of the extension
 };
 

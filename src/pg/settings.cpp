@@ -6,6 +6,10 @@
 #include "core/url.h"
 #include "pg/guard.h"
 
+extern "C" {
+#include <utils/varlena.h>
+}
+
 namespace trainer::pg {
 namespace {
 
@@ -73,6 +77,13 @@ bool check_provider(char** value, void**, GucSource) {
       "The only provider so far is \"openai\"; another service with the same wire is reached by trainer.api_base.");
 }
 
+bool check_databases(char** value, void**, GucSource) {
+  // SplitIdentifierString works in place, and allocates with palloc: at most an SQL error, through frames without destructors.
+  List* names = NIL;
+  if (SplitIdentifierString(pstrdup(*value), ',', &names)) return true;
+  return refuse("This is a list of database names, separated by commas.");
+}
+
 bool check_api_key_env(char** value, void**, GucSource) {
   return checked(value, [](const std::string& variable) { return core::check_environment_name(variable); });
 }
@@ -113,7 +124,7 @@ void define_worker_settings() {
                  "A copy of the server's files that is started with another name starts paused.", &instance_name, "",
                  PGC_SIGHUP, 0);
   string_setting("trainer.databases", "Sets the databases that get a worker, separated by commas.",
-                 "Empty: every database that has the extension.", &databases, "", PGC_SIGHUP, GUC_LIST_INPUT);
+                 "Empty: every database that has the extension.", &databases, "", PGC_SIGHUP, GUC_LIST_INPUT, check_databases);
   int_setting("trainer.max_concurrent_requests",
               "Sets the number of requests that one database's worker has in flight.", nullptr,
               &max_concurrent_requests, 64, 1, 4096, PGC_SIGHUP, 0);

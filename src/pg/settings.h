@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 namespace trainer::pg {
 
@@ -29,7 +30,7 @@ struct Settings {
 Settings current_settings();
 
 // Names of trainer.databases; empty: every database that has the extension.
-std::string databases_setting();
+std::vector<std::string> databases_setting();
 // Database workers at a time; 0 when the library is not preloaded.
 int max_workers_setting();
 

@@ -3,11 +3,13 @@
 #include <cstdlib>
 #include <exception>
 #include <map>
+#include <stdexcept>
 
 extern "C" {
 #include <access/genam.h>
 #include <access/htup_details.h>
 #include <access/table.h>
+#include <catalog/namespace.h>
 #include <catalog/pg_extension.h>
 #include <commands/extension.h>
 #include <utils/array.h>
@@ -128,7 +130,7 @@ Args& Args::text_or_null(std::string_view value) {
   return value.empty() ? datum(TEXTOID, 0, true) : text(value);
 }
 
-Args& Args::text(const std::optional<std::string>& value) {
+Args& Args::text_if(const std::optional<std::string>& value) {
   return value ? text(std::string_view(*value)) : datum(TEXTOID, 0, true);
 }
 
@@ -193,30 +195,30 @@ bool Rows::is_null(std::uint64_t row, int column) const {
   return null;
 }
 
-char* Rows::output(std::uint64_t row, int column) const {
+Rows::Output Rows::output(std::uint64_t row, int column) const {
   HeapTuple tuple = table_->vals[row];
   TupleDesc description = table_->tupdesc;
-  return guarded([&] { return SPI_getvalue(tuple, description, column + 1); });
+  return Output(guarded([&] { return SPI_getvalue(tuple, description, column + 1); }));
 }
 
 std::string Rows::text(std::uint64_t row, int column) const {
-  const char* value = output(row, column);
-  return value == nullptr ? std::string() : to_utf8(std::string_view(value));
+  Output value = output(row, column);
+  return value == nullptr ? std::string() : to_utf8(std::string_view(value.get()));
 }
 
 std::int64_t Rows::bigint(std::uint64_t row, int column, std::int64_t otherwise) const {
-  const char* value = output(row, column);
-  return value == nullptr ? otherwise : std::strtoll(value, nullptr, 10);
+  Output value = output(row, column);
+  return value == nullptr ? otherwise : std::strtoll(value.get(), nullptr, 10);
 }
 
 double Rows::number(std::uint64_t row, int column, double otherwise) const {
-  const char* value = output(row, column);
-  return value == nullptr ? otherwise : std::strtod(value, nullptr);
+  Output value = output(row, column);
+  return value == nullptr ? otherwise : std::strtod(value.get(), nullptr);
 }
 
 bool Rows::boolean(std::uint64_t row, int column) const {
-  const char* value = output(row, column);
-  return value != nullptr && value[0] == 't';
+  Output value = output(row, column);
+  return value != nullptr && value.get()[0] == 't';
 }
 
 std::string to_utf8(std::string_view server_text) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,8 +35,8 @@ std::string extension_schema();
 class Args {
  public:
   Args& text(std::string_view value);
-  Args& text_or_null(std::string_view value);  // empty is NULL
-  Args& text(const std::optional<std::string>& value);
+  Args& text_or_null(std::string_view value);              // empty is NULL
+  Args& text_if(const std::optional<std::string>& value);  // nullopt is NULL
   Args& bigint(std::int64_t value);
   Args& bigint(std::optional<std::int64_t> value);
   Args& boolean(bool value);
@@ -71,7 +72,12 @@ class Rows {
   Datum datum(std::uint64_t row, int column, bool* null) const;
 
  private:
-  char* output(std::uint64_t row, int column) const;
+  struct Free {
+    void operator()(char* value) const { pfree(value); }
+  };
+  // Freed at once: a loop over many rows must not fill the memory of the procedure.
+  using Output = std::unique_ptr<char, Free>;
+  Output output(std::uint64_t row, int column) const;
   SPITupleTable* table_;
   std::uint64_t count_;
 };

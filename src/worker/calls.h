@@ -1,0 +1,72 @@
+// The calls that are under way: each a chain of requests over one transport. Knows no table; what comes back is ready
+// to be recorded.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/operation.h"
+#include "pg/settings.h"
+#include "pg/spool.h"
+#include "provider/call.h"
+#include "provider/transport.h"
+
+namespace trainer::worker {
+
+struct Finished {
+  core::Work work;
+  core::Outcome outcome;
+};
+
+class Calls {
+ public:
+  // Applies the settings to what starts from now on, and reads the key anew. A key that cannot be read leaves the last
+  // good one in use; problem() tells.
+  void configure(const pg::Settings& settings);
+
+  // Why no call can be made, or empty.
+  const std::string& problem() const { return problem_; }
+  bool can_call() const { return transport_ != nullptr; }
+
+  void begin(core::Work work, pg::SpoolFile spool);
+
+  // An operation whose lease ran out while its call is still under way has been claimed again, by us: the call goes on
+  // under the new claim. False when no such call is under way.
+  bool renew(const core::Work& claimed);
+
+  // Moves everything as far as it goes without waiting, and takes what has ended.
+  std::vector<Finished> step();
+
+  int under_way() const { return static_cast<int>(calls_.size()); }
+  // Calls that may be under way at a time. A quarter waits inside the transport, so that a connection that becomes free
+  // is used at once, and not after the next claim.
+  int capacity() const { return max_connections_ + max_connections_ / 4; }
+
+  int fd() const { return transport_ == nullptr ? -1 : transport_->fd(); }
+  std::chrono::milliseconds timeout() const;
+
+ private:
+  struct UnderWay {
+    core::Work work;
+    pg::SpoolFile spool;
+    std::unique_ptr<provider::Call> call;
+  };
+
+  void take(std::uint64_t id, provider::Step step);
+
+  provider::Profile profile_;
+  std::unique_ptr<provider::Transport> transport_;
+  int max_connections_ = 0;
+  std::string problem_;
+  std::unordered_map<std::uint64_t, UnderWay> calls_;
+  std::unordered_map<std::string, std::uint64_t> by_operation_;
+  std::vector<Finished> ended_;
+  std::uint64_t next_id_ = 1;
+};
+
+}  // namespace trainer::worker

@@ -1,0 +1,105 @@
+#include "worker/shared.h"
+
+#include <cstring>
+
+#include "pg/guard.h"
+#include "pg/settings.h"
+
+extern "C" {
+#include <access/xact.h>
+#include <storage/ipc.h>
+#include <storage/shmem.h>
+}
+
+namespace trainer::worker {
+namespace {
+
+constexpr const char* kName = "trainer";
+
+Shared* memory = nullptr;
+shmem_startup_hook_type previous_startup = nullptr;
+#if TRAINER_HAS_SHMEM_REQUEST_HOOK
+shmem_request_hook_type previous_request = nullptr;
+#endif
+
+Size memory_size() {
+  return add_size(offsetof(Shared, slots), mul_size(static_cast<Size>(pg::max_workers_setting()), sizeof(Slot)));
+}
+
+void request() {
+#if TRAINER_HAS_SHMEM_REQUEST_HOOK
+  if (previous_request != nullptr) previous_request();
+#endif
+  RequestAddinShmemSpace(memory_size());
+  RequestNamedLWLockTranche(kName, 1);
+}
+
+void startup() {
+  if (previous_startup != nullptr) previous_startup();
+  LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+  bool found = false;
+  memory = static_cast<Shared*>(ShmemInitStruct(kName, memory_size(), &found));
+  if (!found) {
+    std::memset(static_cast<void*>(memory), 0, memory_size());
+    memory->lock = &GetNamedLWLockTranche(kName)->lock;
+    memory->slot_count = pg::max_workers_setting();
+  }
+  LWLockRelease(AddinShmemInitLock);
+}
+
+bool wake_wanted = false;
+
+void at_transaction_end(XactEvent event, void*) {
+  if (!wake_wanted) return;
+  if (event == XACT_EVENT_COMMIT && memory != nullptr) {
+    with_lock(LW_EXCLUSIVE, [](Shared& s) {
+      Slot* slot = find_slot(MyDatabaseId);
+      if (slot != nullptr && slot->state == SlotState::running) {
+        slot->woken = true;
+        SetLatch(slot->latch);
+      } else {
+        s.rescan = true;
+        if (s.launcher != nullptr) SetLatch(s.launcher);
+      }
+    });
+  }
+  // A prepared transaction's work is found when the worker next looks; whatever ended, the wish ended with it.
+  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) wake_wanted = false;
+}
+
+}  // namespace
+
+void request_shared_memory() {
+#if TRAINER_HAS_SHMEM_REQUEST_HOOK
+  previous_request = shmem_request_hook;
+  shmem_request_hook = request;
+#else
+  request();
+#endif
+  previous_startup = shmem_startup_hook;
+  shmem_startup_hook = startup;
+}
+
+Shared* shared() {
+  return memory;
+}
+
+Slot* find_slot(Oid database) {
+  for (int i = 0; i < memory->slot_count; ++i) {
+    Slot& slot = memory->slots[i];
+    if (slot.database == database && (slot.state == SlotState::starting || slot.state == SlotState::running))
+      return &slot;
+  }
+  return nullptr;
+}
+
+void wake_worker_at_commit() {
+  static bool registered = false;
+  if (!registered) {
+    pg::guarded([] { RegisterXactCallback(at_transaction_end, nullptr); });
+    registered = true;
+  }
+  wake_wanted = true;
+}
+
+}  // namespace trainer::worker

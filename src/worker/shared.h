@@ -1,0 +1,73 @@
+// Shared memory: who works for which database, and what a person may want to know of it. Holds nothing that belongs to
+// one process but its pid and its latch.
+#pragma once
+
+#include <cstddef>
+
+#include "pg/postgres.h"
+
+extern "C" {
+#include <storage/latch.h>
+#include <storage/lwlock.h>
+}
+
+namespace trainer::worker {
+
+enum class SlotState {
+  free,
+  starting,  // registered by the launcher
+  running,   // the worker has taken it
+  left,      // the worker has ended; the launcher reads why, and frees it
+};
+
+enum class Exit {
+  failed,         // an error, or a request to end: start it again after a while
+  not_installed,  // the database has no extension: not before somebody creates it
+};
+
+struct Slot {
+  SlotState state;
+  Exit exit;
+  Oid database;
+  pid_t pid;
+  Latch* latch;  // of the process; latches of processes are in shared memory
+  TimestampTz started_at;
+  TimestampTz heartbeat;
+  TimestampTz answered_at;  // last complete answer of the provider
+  TimestampTz error_at;
+  int in_flight;
+  bool woken;  // since the worker last looked whether there is an extension
+  bool paused;
+  char paused_reason[128];
+  char error[512];
+};
+
+struct Shared {
+  LWLock* lock;
+  Latch* launcher;  // null while there is none
+  bool rescan;      // an extension was created: databases without one are looked at again
+  int slot_count;
+  Slot slots[FLEXIBLE_ARRAY_MEMBER];
+};
+
+// Called by _PG_init while libraries are preloaded.
+void request_shared_memory();
+
+// Null where the library is not preloaded.
+Shared* shared();
+
+// Runs body(Slot&) under the lock. Precondition: shared() != nullptr. The body must not raise errors.
+template <class Body>
+void with_lock(LWLockMode mode, Body body) {
+  LWLockAcquire(shared()->lock, mode);
+  body(*shared());
+  LWLockRelease(shared()->lock);
+}
+
+// The slot of a database's worker, or null. The caller holds the lock.
+Slot* find_slot(Oid database);
+
+// When the current transaction commits, the database's worker is woken; the launcher, when there is no worker.
+void wake_worker_at_commit();
+
+}  // namespace trainer::worker

@@ -1,0 +1,344 @@
+#include "worker/worker.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/decide.h"
+#include "pg/installation.h"
+#include "pg/operations.h"
+#include "pg/settings.h"
+#include "pg/spool.h"
+#include "pg/transaction.h"
+#include "worker/calls.h"
+#include "worker/process.h"
+#include "worker/shared.h"
+
+extern "C" {
+#include <access/xact.h>
+#include <postmaster/bgworker.h>
+#include <storage/ipc.h>
+#include <utils/timestamp.h>
+}
+
+namespace trainer::worker {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+// The longest sleep: work that came without waking us (a prepared transaction, a restored dump) is found after it, and
+// the heartbeat is never older.
+constexpr milliseconds kNap{10000};
+// After an error of our own (a lock that was not to be had, a full disk), and while there is no key.
+constexpr milliseconds kPause{5000};
+// Nobody gains from a gate that stays shut for long: one request is a fine way to ask again.
+constexpr milliseconds kLongestGate{60000};
+
+int my_slot = -1;
+
+Slot& slot() {
+  return shared()->slots[my_slot];
+}
+
+void report(const std::string& problem) {
+  const char* text = problem.c_str();
+  with_lock(LW_EXCLUSIVE, [&](Shared&) {
+    strlcpy(slot().error, text, sizeof(slot().error));
+    slot().error_at = GetCurrentTimestamp();
+  });
+}
+
+void log_problem(const char* what, const std::string& problem) {
+  report(problem);
+  const char* text = problem.c_str();
+  pg::guarded([&] { ereport(LOG, (errmsg("%s", what), errdetail_internal("%s", text), errhidestmt(true))); });
+}
+
+// Settings that the owner of a database could plant with ALTER DATABASE, and that would change what our statements mean
+// or do.
+void override_settings() {
+  static constexpr std::pair<const char*, const char*> kFixed[] = {
+      {"search_path", "pg_catalog, pg_temp"},
+      {"role", "none"},
+      {"default_transaction_read_only", "off"},
+      {"default_transaction_isolation", "read committed"},
+      {"default_transaction_deferrable", "off"},
+      {"session_replication_role", "origin"},
+      {"row_security", "on"},
+      {"statement_timeout", "0"},
+      {"idle_in_transaction_session_timeout", "0"},
+      {"lock_timeout", "5s"},
+      {"jit", "off"},
+  };
+  pg::guarded([] {
+    for (const auto& [name, value] : kFixed) SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+    // A claim that is not on disk when its request is sent could be made twice.
+    if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF) {
+      SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
+    }
+  });
+}
+
+class Worker {
+ public:
+  Worker() : engine_(std::random_device{}()), random_([this] { return unit_(engine_); }) {}
+
+  // Takes the database over; or tells why there is nothing to do here.
+  std::optional<Exit> take_over() {
+    bool installed = false;
+    auto problem = pg::in_transaction([&] {
+      installed = pg::extension_is_installed();
+      if (!installed) return;
+      epoch_ = pg::begin_incarnation(settings_.instance_name).epoch;
+      pg::take_over_operations(epoch_);
+    });
+    if (problem) {
+      log_problem("trainer worker could not take its database over", *problem);
+      return Exit::failed;
+    }
+    return installed ? std::nullopt : std::optional(Exit::not_installed);
+  }
+
+  // Turns until the extension is gone or another worker has taken over. Why it ended.
+  Exit run() {
+    calls_.configure(settings_);
+    while (true) {
+      if (take_reload()) {
+        settings_ = pg::current_settings();
+        calls_.configure(settings_);
+      }
+      if (!calls_.problem().empty()) mind_missing_key();
+      record(calls_.step());
+      if (woken_ || Clock::now() >= next_claim_) {
+        if (auto exit = claim()) return *exit;
+        record(calls_.step());  // starts what was claimed before the wait
+      }
+      publish();
+      rest();
+    }
+  }
+
+ private:
+  milliseconds until_next_turn() const {
+    auto until_claim = std::chrono::ceil<milliseconds>(next_claim_ - Clock::now());
+    return std::clamp(std::min(until_claim, calls_.timeout()), milliseconds{0}, kNap);
+  }
+
+  void rest() {
+    try {
+      woken_ = wait(until_next_turn(), calls_.fd());
+    } catch (const pg::Error& error) {
+      // pg_cancel_backend() ends the statement that runs; here none does.
+      report(error.what());
+      woken_ = true;
+    }
+  }
+
+  void mind_missing_key() {
+    if (Clock::now() < next_key_look_) return;
+    next_key_look_ = Clock::now() + kPause;
+    calls_.configure(settings_);
+    report(calls_.problem());
+  }
+
+  std::optional<Exit> claim() {
+    int room = calls_.capacity() - calls_.under_way();
+    if (!calls_.can_call()) room = 0;
+    if (Clock::now() < gate_) room = 0;
+    std::vector<core::Work> claimed;
+    std::optional<milliseconds> next_due;
+    pg::Installation installation;
+    bool installed = true;
+    auto problem = pg::in_transaction([&] {
+      installed = pg::extension_is_installed();
+      if (!installed) return;
+      installation = pg::read_installation();
+      if (installation.paused || installation.epoch != epoch_) return;
+      if (room > 0) {
+        claimed = pg::claim_operations({epoch_, room, lease(), settings_.poll_interval}, cursor_);
+      }
+      next_due = pg::until_next_operation();
+    });
+    if (problem) {
+      log_problem("trainer worker could not claim operations", *problem);
+      next_claim_ = Clock::now() + kPause;
+      return std::nullopt;
+    }
+    if (!installed) return Exit::not_installed;
+    if (installation.epoch != epoch_) return Exit::failed;
+    note_pause(installation);
+    next_claim_ = next_claim_after(room, next_due);
+    for (auto& work : claimed) begin(std::move(work));
+    return std::nullopt;
+  }
+
+  Clock::time_point next_claim_after(int room, std::optional<milliseconds> next_due) const {
+    Clock::time_point now = Clock::now();
+    milliseconds wait = std::min(next_due.value_or(kNap), kNap);
+    // Full: the next claim follows the next call that ends. Shut: it follows the gate.
+    if (room == 0) wait = kNap;
+    return std::max(now + wait, std::min(gate_, now + kNap));
+  }
+
+  // Long enough for every request of a chain; an upload that takes longer is renewed, since its call is known.
+  milliseconds lease() const { return 4 * settings_.request_timeout + milliseconds{30000}; }
+
+  void begin(core::Work work) {
+    if (calls_.renew(work)) return;
+    if (auto decision = core::decide_before_call(work)) {
+      core::Outcome nothing;
+      nothing.delivery = core::Delivery::ok;
+      write({{std::move(work), std::move(nothing), std::move(*decision)}});
+      return;
+    }
+    pg::SpoolFile spool;
+    bool is_upload = work.operation.kind == core::OperationKind::upload_training_file ||
+                     work.operation.kind == core::OperationKind::upload_validation_file;
+    if (is_upload) {
+      auto problem = pg::in_transaction([&] { spool = pg::spool_dataset(work); });
+      if (problem) {
+        postpone(work.operation, *problem);
+        return;
+      }
+    }
+    calls_.begin(std::move(work), std::move(spool));
+  }
+
+  void record(std::vector<Finished> finished) {
+    if (finished.empty()) return;
+    next_claim_ = std::min(next_claim_, std::max(gate_, Clock::now()));  // there is room again
+    core::Policy policy{settings_.poll_interval, settings_.quiet_period, settings_.model_grace_period,
+                        settings_.retry_learning_rate_factor, settings_.auto_deploy};
+    std::vector<pg::Recorded> outcomes;
+    outcomes.reserve(finished.size());
+    for (auto& end : finished) {
+      note_answer(end.outcome);
+      core::Decision decision = core::decide(end.work, end.outcome, policy, random_);
+      if (core::is_progress(end.work, end.outcome, decision) && decision.model.empty() && end.outcome.events.empty()) {
+        continue;
+      }
+      outcomes.push_back({std::move(end.work), std::move(end.outcome), std::move(decision)});
+    }
+    write(outcomes);
+  }
+
+  // All at once; where that fails, each by itself, so that one bad row does not hold up the others.
+  void write(const std::vector<pg::Recorded>& outcomes) {
+    if (outcomes.empty()) return;
+    std::vector<const pg::Recorded*> all;
+    for (const auto& outcome : outcomes) all.push_back(&outcome);
+    if (!pg::in_transaction([&] { pg::record_outcomes(all); })) return;
+    for (const auto* outcome : all) {
+      auto problem = pg::in_transaction([&] { pg::record_outcomes({outcome}); });
+      if (problem) postpone(outcome->work.operation, *problem);
+    }
+  }
+
+  void postpone(const core::Operation& operation, const std::string& problem) {
+    log_problem("trainer worker could not carry out an operation", problem);
+    auto again = pg::in_transaction(
+        [&] { pg::postpone_operation(operation, problem, core::backoff(operation.attempt, random_)); });
+    // Not even that: the lease runs out by itself.
+    if (again) log_problem("trainer worker could not postpone an operation", *again);
+  }
+
+  // A limit on one request is a limit on all: until it is over, nothing new is started.
+  void note_answer(const core::Outcome& outcome) {
+    const core::Failure& failure = outcome.failure;
+    if (outcome.delivery == core::Delivery::ok) {
+      answered_at_ = GetCurrentTimestamp();
+      return;
+    }
+    report(std::to_string(failure.http_status) + " " + failure.code + ": " + failure.message);
+    bool is_limit =
+        outcome.delivery == core::Delivery::retry_later && (failure.http_status == 429 || failure.http_status == 401);
+    if (is_limit && failure.retry_after) {
+      gate_ = std::max(gate_, Clock::now() + std::min(*failure.retry_after, kLongestGate));
+    }
+    if (failure.http_status == 401) calls_.configure(settings_);  // the key may have been changed
+  }
+
+  void note_pause(const pg::Installation& installation) {
+    const char* reason = installation.paused_reason.c_str();
+    with_lock(LW_EXCLUSIVE, [&](Shared&) {
+      slot().paused = installation.paused;
+      strlcpy(slot().paused_reason, reason, sizeof(slot().paused_reason));
+    });
+  }
+
+  void publish() {
+    TimestampTz now = GetCurrentTimestamp();
+    int under_way = calls_.under_way();
+    with_lock(LW_EXCLUSIVE, [&](Shared&) {
+      slot().heartbeat = now;
+      slot().in_flight = under_way;
+      slot().answered_at = answered_at_;
+    });
+  }
+
+  pg::Settings settings_ = pg::current_settings();
+  Calls calls_;
+  std::int64_t epoch_ = 0;
+  std::string cursor_;
+  bool woken_ = true;
+  Clock::time_point next_claim_ = Clock::now();
+  Clock::time_point next_key_look_ = Clock::now();
+  Clock::time_point gate_{};
+  TimestampTz answered_at_ = 0;
+  std::mt19937_64 engine_;
+  std::uniform_real_distribution<double> unit_{0.0, 1.0};
+  core::Random random_;
+};
+
+// Runs at every end of the process but a signal's, after which the postmaster clears all shared memory.
+void leave(int, Datum) {
+  with_lock(LW_EXCLUSIVE, [](Shared& s) {
+    slot().state = SlotState::left;
+    slot().latch = nullptr;
+    if (s.launcher != nullptr) SetLatch(s.launcher);
+  });
+}
+
+Oid enter(int index) {
+  my_slot = index;
+  Oid database = InvalidOid;
+  with_lock(LW_EXCLUSIVE, [&](Shared&) {
+    if (slot().state != SlotState::starting) return;
+    slot().state = SlotState::running;
+    slot().pid = MyProcPid;
+    slot().latch = MyLatch;
+    slot().heartbeat = GetCurrentTimestamp();
+    database = slot().database;
+  });
+  if (OidIsValid(database)) pg::guarded([] { before_shmem_exit(leave, Datum{0}); });
+  return database;
+}
+
+// Why the process ends, for the launcher. An extension that was created while we were looking must not be missed.
+void set_exit(Exit exit) {
+  with_lock(LW_EXCLUSIVE, [&](Shared&) { slot().exit = slot().woken ? Exit::failed : exit; });
+}
+
+void run_worker(int index) {
+  Oid database = enter(index);
+  if (!OidIsValid(database)) return;
+  pg::guarded([&] { BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0); });
+  override_settings();
+  with_lock(LW_EXCLUSIVE, [](Shared&) { slot().woken = false; });
+  Worker worker;
+  auto nothing_to_do = worker.take_over();
+  set_exit(nothing_to_do ? *nothing_to_do : worker.run());
+}
+
+}  // namespace
+}  // namespace trainer::worker
+
+extern "C" void trainer_worker_main(Datum argument) {
+  trainer::worker::install_signal_handlers();
+  int index = DatumGetInt32(argument);
+  trainer::worker::run_process([index] { trainer::worker::run_worker(index); });
+}
