@@ -1,0 +1,173 @@
+#include <algorithm>
+
+#include "pg/operations.h"
+#include "pg/spi.h"
+
+namespace trainer::pg {
+namespace {
+
+// The live states, as the partial indexes spell them.
+#define LIVE "state IN ('ready', 'sending', 'reconcile', 'checking')"
+
+// A skip scan over trainer_operations_turn: the first `$2` organizations behind the cursor that have something due,
+// then of each its share. What is claimed anew while it was being sent may have arrived: a paid call is looked for
+// before it is sent again.
+constexpr const char* kClaim =
+    "WITH RECURSIVE turn(organization_id) AS ("
+    "  (SELECT o.organization_id FROM @extschema@.trainer_operations o"
+    "   WHERE o." LIVE
+    " AND o.due_at <= now() AND o.organization_id > $1::uuid"
+    "   ORDER BY o.organization_id, o.due_at LIMIT 1)"
+    "  UNION ALL"
+    "  SELECT (SELECT o.organization_id FROM @extschema@.trainer_operations o"
+    "          WHERE o." LIVE
+    " AND o.due_at <= now() AND o.organization_id > turn.organization_id"
+    "          ORDER BY o.organization_id, o.due_at LIMIT 1)"
+    "  FROM turn WHERE turn.organization_id IS NOT NULL),"
+    " served AS MATERIALIZED (SELECT organization_id FROM turn WHERE organization_id IS NOT NULL LIMIT $2),"
+    " chosen AS MATERIALIZED ("
+    "  SELECT due.id FROM served CROSS JOIN LATERAL"
+    "   (SELECT o.id FROM @extschema@.trainer_operations o"
+    "    WHERE o.organization_id = served.organization_id AND o." LIVE
+    " AND o.due_at <= now()"
+    "    ORDER BY o.due_at LIMIT greatest(1, $2 / (SELECT count(*) FROM served))"
+    "    FOR UPDATE SKIP LOCKED) due LIMIT $2)"
+    " UPDATE @extschema@.trainer_operations o SET"
+    "  state = CASE WHEN o.kind = 'poll_job' THEN 'ready'"
+    "               WHEN o.kind NOT IN ('upload_training_file', 'upload_validation_file', 'create_job') THEN 'sending'"
+    "               WHEN o.state = 'ready' THEN 'sending' ELSE 'checking' END,"
+    "  sent_at = CASE WHEN o.state = 'ready' AND o.kind <> 'poll_job' THEN now() ELSE o.sent_at END,"
+    "  due_at = now() + CASE WHEN o.kind = 'poll_job' THEN $5 * (0.9 + 0.2 * random()) ELSE $4 END * interval '1 ms',"
+    "  attempt = o.attempt + 1, epoch = $3"
+    " FROM chosen, @extschema@.custom_models m LEFT JOIN @extschema@.training_datasets d ON d.id = "
+    "m.training_dataset_id"
+    " WHERE o.id = chosen.id AND m.id = o.custom_model_id"
+    " RETURNING o.id, o.kind, o.state, o.attempt, o.misses, o.argument,"
+    "  extract(epoch FROM now() - o.created_at) * 1000, extract(epoch FROM now() - o.sent_at) * 1000,"
+    "  m.id, m.organization_id, m.status, m.base_model, m.suffix,"
+    "  coalesce(d.training_params->>'method', 'supervised'), d.training_params->>'epochs', m.learning_rate_multiplier,"
+    "  d.training_params->>'batch_size', d.training_params->>'seed', m.training_file_id, m.validation_file_id,"
+    "  coalesce(d.validation_count, 0) > 0, m.provider_job_id, m.provider_status,"
+    "  extract(epoch FROM m.estimated_finish)::bigint, m.fine_tuned_model_id, m.retries,"
+    "  m.cancel_requested_at IS NOT NULL, (SELECT id FROM @extschema@.trainer_installation),"
+    "  CASE WHEN o.kind IN ('poll_job', 'fetch_result') THEN"
+    "   (SELECT e.id FROM @extschema@.trainer_provider_events e WHERE e.organization_id = m.organization_id"
+    "    AND e.custom_model_id = m.id ORDER BY e.seq DESC LIMIT 1) END,"
+    "  m.training_dataset_id";
+
+constexpr const char* kTakeOver =
+    "UPDATE @extschema@.trainer_operations SET due_at = now()"
+    " WHERE state IN ('sending', 'checking') AND epoch < $1 AND due_at > now()";
+
+constexpr const char* kNextDue =
+    "SELECT ceil(greatest(0, extract(epoch FROM min(due_at) - clock_timestamp()) * 1000))::bigint"
+    " FROM @extschema@.trainer_operations WHERE " LIVE;
+
+constexpr const char* kCountDue =
+    "SELECT count(*) FROM @extschema@.trainer_operations WHERE " LIVE " AND due_at <= now()";
+
+constexpr const char* kPostpone =
+    "UPDATE @extschema@.trainer_operations SET last_error = $4, due_at = now() + $5 * interval '1 ms',"
+    " state = CASE state WHEN 'sending' THEN $6 WHEN 'checking' THEN 'reconcile' ELSE state END"
+    " WHERE id = $1::uuid AND attempt = $2 AND epoch = $3 AND " LIVE;
+
+constexpr const char* kFirst = "00000000-0000-0000-0000-000000000000";
+
+core::Work read_work(const Rows& rows, std::uint64_t row, std::int64_t epoch) {
+  core::Work work;
+  int column = 0;
+  auto text = [&] { return rows.text(row, column++); };
+  auto number = [&](std::int64_t otherwise = 0) { return rows.bigint(row, column++, otherwise); };
+
+  core::Operation& operation = work.operation;
+  operation.id = text();
+  operation.kind = core::operation_kind(text()).value();
+  operation.state = core::operation_state(text()).value();
+  operation.epoch = epoch;
+  operation.attempt = static_cast<int>(number());
+  operation.misses = static_cast<int>(number());
+  operation.argument = text();
+  operation.age = std::chrono::milliseconds(number());
+  operation.since_sent = std::chrono::milliseconds(number());
+
+  core::Model& model = work.model;
+  model.id = text();
+  model.organization_id = text();
+  model.status = text();
+  model.base_model = text();
+  model.suffix = text();
+  model.method = text();
+  model.epochs = static_cast<int>(number());
+  model.learning_rate_multiplier = rows.number(row, column++);
+  model.batch_size = static_cast<int>(number());
+  model.seed = number(-1);
+  model.training_file_id = text();
+  model.validation_file_id = text();
+  model.has_validation = rows.boolean(row, column++);
+  model.provider_job_id = text();
+  model.provider_status = text();
+  model.estimated_finish = number();
+  model.fine_tuned_model_id = text();
+  model.retries = static_cast<int>(number());
+  model.cancel_requested = rows.boolean(row, column++);
+  work.installation = text();
+  model.last_event_id = text();
+  work.dataset_id = text();
+  if (operation.kind == core::OperationKind::fetch_result && !operation.argument.empty()) {
+    model.result_files.push_back(operation.argument);
+  }
+  return work;
+}
+
+}  // namespace
+
+std::vector<core::Work> claim_operations(const ClaimLimits& limits, std::string& cursor) {
+  std::vector<core::Work> claimed;
+  bool wrapped = false;
+  while (static_cast<int>(claimed.size()) < limits.count) {
+    auto room = static_cast<std::int64_t>(limits.count) - static_cast<std::int64_t>(claimed.size());
+    Rows rows = execute(kClaim, Args()
+                                    .text(cursor.empty() ? kFirst : cursor)
+                                    .bigint(room)
+                                    .bigint(limits.epoch)
+                                    .number(static_cast<double>(limits.lease.count()))
+                                    .number(static_cast<double>(limits.poll_interval.count())));
+    if (rows.empty()) {
+      if (cursor.empty() || wrapped) break;
+      cursor.clear();
+      wrapped = true;
+      continue;
+    }
+    for (std::uint64_t row = 0; row < rows.size(); ++row) {
+      claimed.push_back(read_work(rows, row, limits.epoch));
+      cursor = std::max(cursor, claimed.back().model.organization_id);
+    }
+  }
+  return claimed;
+}
+
+void take_over_operations(std::int64_t epoch) {
+  execute(kTakeOver, Args().bigint(epoch));
+}
+
+std::optional<std::chrono::milliseconds> until_next_operation() {
+  Rows rows = execute(kNextDue);
+  if (rows.is_null(0, 0)) return std::nullopt;
+  return std::chrono::milliseconds(rows.bigint(0, 0));
+}
+
+std::int64_t count_due_operations() {
+  return execute(kCountDue).bigint(0, 0);
+}
+
+void postpone_operation(const core::Operation& operation, const std::string& error, std::chrono::milliseconds wait) {
+  execute(kPostpone, Args()
+                         .text(operation.id)
+                         .bigint(operation.attempt)
+                         .bigint(operation.epoch)
+                         .text(error)
+                         .number(static_cast<double>(wait.count()))
+                         .text(core::is_paid(operation.kind) ? "reconcile" : "ready"));
+}
+
+}  // namespace trainer::pg

@@ -1,0 +1,59 @@
+#include "pg/installation.h"
+
+#include "pg/spi.h"
+
+extern "C" {
+#include <access/xlog.h>
+#include <commands/extension.h>
+}
+
+namespace trainer::pg {
+namespace {
+
+constexpr const char* kBegin =
+    "INSERT INTO @extschema@.trainer_installation AS i (system_identifier, database_oid, instance_name, epoch)"
+    " VALUES ($1, $2::oid, $3, 1)"
+    " ON CONFLICT (singleton) DO UPDATE SET epoch = i.epoch + 1,"
+    "  paused = i.paused OR (i.system_identifier, i.database_oid, i.instance_name) IS DISTINCT FROM ($1, $2::oid, $3),"
+    "  paused_reason = CASE"
+    "   WHEN i.paused THEN i.paused_reason"
+    "   WHEN i.system_identifier IS DISTINCT FROM $1 THEN 'the database was copied from another cluster'"
+    "   WHEN i.database_oid IS DISTINCT FROM $2::oid THEN 'the database was copied from another database'"
+    "   WHEN i.instance_name IS DISTINCT FROM $3 THEN 'trainer.instance_name has changed'"
+    "   ELSE i.paused_reason END"
+    " RETURNING epoch, paused, paused_reason";
+
+constexpr const char* kRead = "SELECT epoch, paused, paused_reason FROM @extschema@.trainer_installation";
+
+Installation read(const Rows& rows) {
+  Installation installation;
+  if (rows.empty()) return installation;
+  installation.epoch = rows.bigint(0, 0);
+  installation.paused = rows.boolean(0, 1);
+  installation.paused_reason = rows.text(0, 2);
+  return installation;
+}
+
+}  // namespace
+
+bool extension_is_installed() {
+  return guarded([] { return OidIsValid(get_extension_oid("trainer", true)); });
+}
+
+std::string installed_version() {
+  Rows rows = execute_once("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'trainer'");
+  return rows.empty() ? std::string() : rows.text(0, 0);
+}
+
+Installation begin_incarnation(const std::string& instance_name) {
+  return read(execute(kBegin, Args()
+                                  .bigint(static_cast<std::int64_t>(GetSystemIdentifier()))
+                                  .bigint(static_cast<std::int64_t>(MyDatabaseId))
+                                  .text(instance_name)));
+}
+
+Installation read_installation() {
+  return read(execute(kRead));
+}
+
+}  // namespace trainer::pg
