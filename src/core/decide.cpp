@@ -254,12 +254,13 @@ Decision after_result(const Outcome& outcome) {
   return decision;
 }
 
-Decision after_verification(const Policy& policy) {
+Decision after_verification(const Work& work, const Policy& policy) {
   Decision decision;
   decision.state = OperationState::done;
   decision.model.status = "succeeded";
   decision.model.verified = true;
-  decision.model.deploy = policy.auto_deploy;
+  // Somebody asked for it, or everything that answers goes live.
+  decision.model.deploy = policy.auto_deploy || work.operation.argument == kDeployArgument;
   decision.notices.push_back(notice("model_verified"));
   return decision;
 }
@@ -306,7 +307,7 @@ Decision after_success(const Work& work, const Outcome& outcome, const Policy& p
     case OperationKind::fetch_result:
       return after_result(outcome);
     case OperationKind::verify_model:
-      return after_verification(policy);
+      return after_verification(work, policy);
     case OperationKind::cancel_job:
     case OperationKind::pause_job:
     case OperationKind::resume_job:

@@ -36,6 +36,9 @@ constexpr int kEmptyListings = 3;
 // the job is taken for gone. One refusal may be the account's or a proxy's.
 constexpr int kRefusedPolls = 24;
 
+// The argument of a verify_model that trainer_deploy_model() asked for.
+constexpr const char* kDeployArgument = "deploy";
+
 struct NextOperation {
   OperationKind kind{};
   std::string argument;

@@ -78,7 +78,8 @@ bool check_provider(char** value, void**, GucSource) {
 }
 
 bool check_databases(char** value, void**, GucSource) {
-  // SplitIdentifierString works in place, and allocates with palloc: at most an SQL error, through frames without destructors.
+  // SplitIdentifierString works in place, and allocates with palloc: at most an SQL error, through frames without
+  // destructors.
   List* names = NIL;
   if (SplitIdentifierString(pstrdup(*value), ',', &names)) return true;
   return refuse("This is a list of database names, separated by commas.");
@@ -124,7 +125,8 @@ void define_worker_settings() {
                  "A copy of the server's files that is started with another name starts paused.", &instance_name, "",
                  PGC_SIGHUP, 0);
   string_setting("trainer.databases", "Sets the databases that get a worker, separated by commas.",
-                 "Empty: every database that has the extension.", &databases, "", PGC_SIGHUP, GUC_LIST_INPUT, check_databases);
+                 "Empty: every database that has the extension.", &databases, "", PGC_SIGHUP, GUC_LIST_INPUT,
+                 check_databases);
   int_setting("trainer.max_concurrent_requests",
               "Sets the number of requests that one database's worker has in flight.", nullptr,
               &max_concurrent_requests, 64, 1, 4096, PGC_SIGHUP, 0);
@@ -191,9 +193,18 @@ Settings current_settings() {
   return s;
 }
 
-std::string databases_setting() {
-  return text_of(databases);
+std::vector<std::string> databases_setting() {
+  const char* setting = databases == nullptr ? "" : databases;
+  List* parts = guarded([&] {
+    List* names = NIL;
+    return SplitIdentifierString(pstrdup(setting), ',', &names) ? names : NIL;
+  });
+  std::vector<std::string> names;
+  ListCell* cell = nullptr;
+  foreach (cell, parts) names.emplace_back(static_cast<const char*>(lfirst(cell)));
+  return names;
 }
+
 int max_workers_setting() {
   return max_workers;
 }

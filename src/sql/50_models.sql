@@ -1,0 +1,106 @@
+-- Models: which one serves.
+
+CREATE FUNCTION @extschema@.trainer_activate_model(custom_model_id uuid, unless_newer boolean DEFAULT false)
+RETURNS @extschema@.custom_models
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  model @extschema@.custom_models := @extschema@.trainer_find_model(custom_model_id);
+  serving @extschema@.custom_models;
+BEGIN
+  LOOP
+    SELECT * INTO serving FROM @extschema@.custom_models m
+      WHERE m.organization_id = model.organization_id AND m.is_active FOR UPDATE;
+    IF serving.id = model.id THEN
+      RETURN serving;
+    END IF;
+    IF unless_newer AND serving.version > model.version THEN
+      PERFORM @extschema@.trainer_log_event(model.organization_id, model.id, 'model_superseded',
+                                            jsonb_build_object('serving', serving.id));
+      RETURN model;
+    END IF;
+    UPDATE @extschema@.custom_models m SET is_active = false, status = 'retired', updated_at = now()
+      WHERE m.id = serving.id;
+    BEGIN
+      UPDATE @extschema@.custom_models m
+        SET is_active = true, status = 'deployed', deployed_at = now(), updated_at = now()
+        WHERE m.id = model.id RETURNING * INTO model;
+      PERFORM @extschema@.trainer_log_event(model.organization_id, model.id, 'model_deployed',
+                                            jsonb_build_object('previous', serving.id));
+      RETURN model;
+    EXCEPTION WHEN unique_violation THEN
+      NULL;  -- another model went live at the same moment: it is the one to replace
+    END;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_activate_model(uuid, boolean) IS
+  'makes a model the one that serves its organization, unless a newer version does and that is not to be replaced';
+
+CREATE FUNCTION @extschema@.trainer_deploy_model(
+  custom_model_id uuid, strategy text DEFAULT 'immediate', options jsonb DEFAULT '{}')
+RETURNS @extschema@.custom_models
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  model @extschema@.custom_models;
+BEGIN
+  IF strategy IS DISTINCT FROM 'immediate' THEN
+    RAISE EXCEPTION 'unknown deployment strategy %', coalesce(quote_literal(strategy), 'NULL')
+      USING ERRCODE = 'invalid_parameter_value', DETAIL = 'The strategy of this version is ''immediate''.';
+  END IF;
+  IF options IS DISTINCT FROM '{}'::jsonb THEN
+    RAISE EXCEPTION 'invalid options'
+      USING ERRCODE = 'invalid_parameter_value', DETAIL = 'The strategy ''immediate'' takes no options.';
+  END IF;
+  model := @extschema@.trainer_find_model(custom_model_id);
+  IF model.fine_tuned_model_id IS NULL OR model.status NOT IN ('evaluating', 'succeeded', 'deployed', 'retired', 'failed') THEN
+    RAISE EXCEPTION 'the model cannot be deployed'
+      USING ERRCODE = 'TR003', DETAIL = format('Model %s has status %s.', model.id, model.status),
+            HINT = 'A model can be deployed once its training has succeeded.';
+  END IF;
+  IF model.verified_at IS NOT NULL THEN
+    RETURN @extschema@.trainer_activate_model(model.id);
+  END IF;
+  -- It has never answered: the worker asks it again, and it goes live when it does.
+  UPDATE @extschema@.custom_models m
+    SET status = 'evaluating', error_sqlstate = NULL, error_code = NULL, error_message = NULL, updated_at = now()
+    WHERE m.id = model.id RETURNING * INTO model;
+  UPDATE @extschema@.trainer_operations o SET state = 'cancelled', finished_at = now()
+    WHERE o.custom_model_id = model.id AND o.kind = 'verify_model' AND o.state IN ('ready', 'sending');
+  PERFORM @extschema@.trainer_add_operation(model, 'verify_model', 'deploy');
+  RETURN model;
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_deploy_model(uuid, text, jsonb) IS
+  'makes a trained model the one that serves; one that has not answered yet is asked first';
+
+CREATE FUNCTION @extschema@.trainer_rollback_model(organization_id uuid, reason text DEFAULT NULL)
+RETURNS @extschema@.custom_models
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  serving @extschema@.custom_models;
+  previous @extschema@.custom_models;
+BEGIN
+  SELECT * INTO serving FROM @extschema@.custom_models m
+    WHERE m.organization_id = trainer_rollback_model.organization_id AND m.is_active FOR UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'no custom model serves the organization'
+      USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Organization: %s.', organization_id);
+  END IF;
+  SELECT * INTO previous FROM @extschema@.custom_models m
+    WHERE m.organization_id = trainer_rollback_model.organization_id AND m.status = 'retired'
+      AND m.verified_at IS NOT NULL AND m.deployed_at < serving.deployed_at
+    ORDER BY m.deployed_at DESC LIMIT 1 FOR UPDATE;
+  UPDATE @extschema@.custom_models m SET is_active = false, status = 'retired', updated_at = now()
+    WHERE m.id = serving.id;
+  IF previous.id IS NOT NULL THEN
+    -- Its place in the history of deployments stays: another rollback goes further back.
+    UPDATE @extschema@.custom_models m SET is_active = true, status = 'deployed', updated_at = now()
+      WHERE m.id = previous.id RETURNING * INTO previous;
+  END IF;
+  PERFORM @extschema@.trainer_log_event(serving.organization_id, serving.id, 'model_rolled_back',
+                                        jsonb_build_object('serving', previous.id, 'reason', reason));
+  RETURN previous;
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_rollback_model(uuid, text) IS
+  'makes the model that served before serve again, and returns it; null when it is the base model from now on';

@@ -1,0 +1,95 @@
+-- The worker, seen and steered from SQL.
+
+CREATE FUNCTION @extschema@.trainer_worker_slot(
+  OUT preloaded boolean, OUT launcher boolean, OUT pid integer, OUT heartbeat timestamptz, OUT in_flight integer,
+  OUT answered_at timestamptz, OUT last_error text, OUT last_error_at timestamptz)
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.trainer_worker_slot() IS 'what shared memory says of this database''s worker';
+
+CREATE FUNCTION @extschema@.trainer_probe_provider() RETURNS text
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.trainer_probe_provider() IS
+  'asks the provider for its models, with the server''s key; null when it answers, else what is wrong';
+
+CREATE FUNCTION @extschema@.trainer_worker_status(
+  OUT running boolean, OUT paused boolean, OUT paused_reason text, OUT heartbeat timestamptz, OUT in_flight integer,
+  OUT due bigint, OUT last_error text, OUT last_error_at timestamptz, OUT pid integer)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  slot record;
+BEGIN
+  SELECT * INTO slot FROM @extschema@.trainer_worker_slot();
+  running := slot.pid IS NOT NULL;
+  pid := slot.pid;
+  heartbeat := slot.heartbeat;
+  in_flight := coalesce(slot.in_flight, 0);
+  last_error := slot.last_error;
+  last_error_at := slot.last_error_at;
+  SELECT i.paused, i.paused_reason INTO paused, paused_reason FROM @extschema@.trainer_installation i;
+  paused := coalesce(paused, false);
+  SELECT count(*) INTO due FROM @extschema@.trainer_operations o
+    WHERE o.state IN ('ready', 'sending', 'reconcile', 'checking') AND o.due_at <= now();
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_worker_status() IS 'whether this database''s worker runs, and what it has to do';
+
+CREATE FUNCTION @extschema@.trainer_pause_worker(reason text DEFAULT 'paused by hand') RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  INSERT INTO @extschema@.trainer_installation AS i (paused, paused_reason) VALUES (true, reason)
+    ON CONFLICT (singleton) DO UPDATE SET paused = true, paused_reason = coalesce(i.paused_reason, excluded.paused_reason);
+  PERFORM @extschema@.trainer_wake_worker();
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_pause_worker(text) IS
+  'keeps the worker from starting anything new; what is under way is finished';
+
+CREATE FUNCTION @extschema@.trainer_resume_worker() RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  -- Also the word of a person that this copy, and no other, is the one that works from now on.
+  UPDATE @extschema@.trainer_installation SET paused = false, paused_reason = NULL,
+    system_identifier = (SELECT c.system_identifier FROM pg_control_system() c),
+    database_oid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()),
+    instance_name = current_setting('trainer.instance_name', true);
+  PERFORM @extschema@.trainer_wake_worker();
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_resume_worker() IS
+  'lets the worker go on; of a copied database it says that this copy is the one that works';
+
+CREATE FUNCTION @extschema@.trainer_check()
+RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  slot record;
+  status record;
+  problem text;
+BEGIN
+  SELECT * INTO slot FROM @extschema@.trainer_worker_slot();
+  SELECT * INTO status FROM @extschema@.trainer_worker_status();
+  RETURN QUERY SELECT 'preload', slot.preloaded,
+    CASE WHEN slot.preloaded THEN 'the library is preloaded' ELSE 'the library is not preloaded, so there is no worker' END,
+    CASE WHEN NOT slot.preloaded THEN 'Add trainer to shared_preload_libraries and restart the server.' END;
+  RETURN QUERY SELECT 'worker', status.running,
+    CASE WHEN status.running THEN format('pid %s, heartbeat %s', status.pid, status.heartbeat)
+         ELSE 'no worker runs for this database' END,
+    CASE WHEN NOT status.running THEN 'See trainer.databases, trainer.max_workers, max_worker_processes and the server''s log.' END;
+  RETURN QUERY SELECT 'not paused', NOT status.paused, coalesce(status.paused_reason, 'the worker may work'),
+    CASE WHEN status.paused THEN 'trainer_resume_worker() lets it go on.' END;
+  problem := @extschema@.trainer_probe_provider();
+  RETURN QUERY SELECT 'provider', problem IS NULL, coalesce(problem, 'the provider answers, and takes the key'),
+    CASE WHEN problem IS NOT NULL THEN 'See trainer.api_key_file and trainer.api_base.' END;
+  RETURN QUERY SELECT 'schema', NOT has_schema_privilege('public', n.oid, 'CREATE'),
+    CASE WHEN has_schema_privilege('public', n.oid, 'CREATE')
+         THEN format('everybody may create objects in schema %I, where the extension lives', n.nspname)
+         ELSE format('only chosen roles may create objects in schema %I', n.nspname) END,
+    CASE WHEN has_schema_privilege('public', n.oid, 'CREATE')
+         THEN format('Run REVOKE CREATE ON SCHEMA %I FROM PUBLIC.', n.nspname) END
+    FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'trainer';
+  RETURN QUERY SELECT * FROM @extschema@.trainer_check_binding();
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_check() IS 'the doctor: what is set up, what is not, and what to do about it';
