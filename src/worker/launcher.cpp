@@ -148,15 +148,15 @@ class Launcher {
       }
     });
     bool registered = index >= 0 && register_worker(index, database.name);
-    if (registered) {
-      shortage_told_ = false;
-      return;
-    }
+    bool told = false;
+    with_lock(LW_EXCLUSIVE, [&](Shared& s) { told = std::exchange(s.shortage, !registered); });
+    if (registered) return;
     if (index >= 0) {
       with_lock(LW_EXCLUSIVE, [&](Shared& s) { std::memset(static_cast<void*>(&s.slots[index]), 0, sizeof(Slot)); });
     }
     absent_[database.oid].next_try = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kRestartMs);
-    tell_shortage(index >= 0 ? "max_worker_processes" : "trainer.max_workers", database.name);
+    // Once per shortage, not once per try.
+    if (!told) tell_shortage(index >= 0 ? "max_worker_processes" : "trainer.max_workers", database.name);
   }
 
   static bool register_worker(int index, const std::string& database) {
@@ -176,10 +176,7 @@ class Launcher {
     });
   }
 
-  // Once per shortage, not once per try.
-  void tell_shortage(const char* setting, const std::string& database) {
-    if (shortage_told_) return;
-    shortage_told_ = true;
+  static void tell_shortage(const char* setting, const std::string& database) {
     const char* name = database.c_str();
     pg::guarded([&] {
       ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -189,7 +186,6 @@ class Launcher {
   }
 
   std::map<Oid, Absence> absent_;
-  bool shortage_told_ = false;
 };
 
 void leave(int, Datum) {

@@ -46,6 +46,7 @@ struct Shared {
   LWLock* lock;
   Latch* launcher;  // null while there is none
   bool rescan;      // an extension was created: databases without one are looked at again
+  bool shortage;    // the last worker that was wanted could not be started
   int slot_count;
   Slot slots[FLEXIBLE_ARRAY_MEMBER];
 };
