@@ -79,7 +79,7 @@ bool Exchange::set_constants() {
   return set(CURLOPT_PRIVATE, this) && set(CURLOPT_ERRORBUFFER, error_) &&  //
          set(CURLOPT_NOSIGNAL, 1L) &&
          set(CURLOPT_QUICK_EXIT, 1L) &&  // a slow resolver thread is left alone, not waited for
-         set(CURLOPT_FOLLOWLOCATION, 0L) && set(CURLOPT_REDIR_PROTOCOLS_STR, "") &&
+         set(CURLOPT_FOLLOWLOCATION, 0L) && set(CURLOPT_REDIR_PROTOCOLS_STR, "https") &&
          set(CURLOPT_DEFAULT_PROTOCOL, "https") && set(CURLOPT_PROXY, "") &&
          set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED)) && set(CURLOPT_SSL_VERIFYPEER, 1L) &&
          set(CURLOPT_SSL_VERIFYHOST, 2L) && set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2)) &&
@@ -153,13 +153,14 @@ HttpReply Exchange::finish(CURLcode result) {
   HttpReply reply = std::move(reply_);
   reply.received_at = unix_seconds();
   reply.status = static_cast<int>(status);
-  if (result == CURLE_OK && status >= 200) {
+  // libcurl is content with headers that break off.
+  if (result == CURLE_OK && status >= 200 && headers_complete_) {
     reply.end = HttpReply::End::answered;
     return reply;
   }
   reply.end = request_bytes == 0 ? HttpReply::End::not_sent : HttpReply::End::broken;
   const char* own = abort_reason_ != nullptr ? abort_reason_ : error_;
-  reply.error = *own != '\0' ? own : curl_easy_strerror(result);
+  reply.error = result == CURLE_OK ? "the answer breaks off" : *own != '\0' ? own : curl_easy_strerror(result);
   return reply;
 }
 
@@ -176,6 +177,8 @@ void Exchange::reset() {
   reply_ = HttpReply();
   header_bytes_ = 0;
   header_lines_ = 0;
+  headers_complete_ = false;
+  content_length_.clear();
   uploaded_ = 0;
   abort_reason_ = nullptr;
   error_[0] = '\0';
@@ -213,15 +216,27 @@ std::size_t Exchange::on_header(char* data, std::size_t size, std::size_t count,
     exchange->abort_reason_ = "out of memory";
     return 0;
   }
-  return bytes;
+  return exchange->abort_reason_ == nullptr ? bytes : 0;
 }
 
 void Exchange::take_header(std::string_view line) {
+  if (line.starts_with("HTTP/")) {
+    // What came with an interim answer (100, 103) says nothing of the final one.
+    headers_complete_ = false;
+    content_length_.clear();
+    reply_ = HttpReply();
+    return;
+  }
+  if (trimmed(line).empty()) headers_complete_ = true;
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos) return;
   const std::string_view name = line.substr(0, colon);
   const std::string_view value = trimmed(line.substr(colon + 1));
-  if (is_header(name, "x-request-id")) {
+  if (is_header(name, "content-length")) {
+    // Where such an answer ends is anybody's guess, and what follows it would be taken for the next one.
+    if (!content_length_.empty() && content_length_ != value) abort_reason_ = "the answer has two lengths";
+    content_length_ = value;
+  } else if (is_header(name, "x-request-id")) {
     reply_.request_id = value;
   } else if (is_header(name, "retry-after")) {
     reply_.retry_after.emplace_back(value);

@@ -91,6 +91,8 @@ class Exchange {
   std::size_t max_body_ = 0;
   std::size_t header_bytes_ = 0;
   std::size_t header_lines_ = 0;
+  bool headers_complete_ = false;
+  std::string content_length_;
   std::int64_t uploaded_ = 0;
   const char* abort_reason_ = nullptr;
 };

@@ -1,0 +1,557 @@
+#include "provider/transport.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "driver.h"
+#include "raw_server.h"
+
+namespace trainer::provider {
+namespace {
+
+using End = HttpReply::End;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// A handler that sends fixed bytes to the first request and closes.
+RawServer::Handler once(std::string bytes) {
+  return [bytes](RawConnection& connection) {
+    if (connection.read()) connection.send(bytes);
+  };
+}
+
+HttpReply reply_to(const std::string& bytes, TransportLimits limits = quick_limits()) {
+  RawServer server(once(bytes));
+  return Driver(server.base(), limits).ask(get_request("/models"));
+}
+
+TEST(Transport, SendsWhatTheProviderExpects) {
+  RawRequest seen;
+  RawServer server(RawServer::always([&](RawConnection& c, const RawRequest& request) {
+    seen = request;
+    c.reply("{}");
+  }));
+  Driver driver(server.base());
+  EXPECT_EQ(driver.ask(post_request("/fine_tuning/jobs?a=%5B1", R"({"a":1})")).end, End::answered);
+  EXPECT_EQ(seen.line, "POST /v1/fine_tuning/jobs?a=%5B1 HTTP/1.1");
+  EXPECT_TRUE(seen.has_header("Authorization: Bearer sk-test"));
+  EXPECT_TRUE(seen.has_header("Content-Type: application/json"));
+  EXPECT_TRUE(seen.has_header("Accept: */*"));
+  EXPECT_THAT(seen.head, HasSubstr("\r\nUser-Agent: trainer/"));
+  EXPECT_THAT(seen.head, Not(HasSubstr("Expect")));
+  EXPECT_THAT(seen.head, Not(HasSubstr("Accept-Encoding")));
+  EXPECT_EQ(seen.body, R"({"a":1})");
+
+  driver.ask(get_request("/models/ft:gpt-4o:org::x"));
+  EXPECT_EQ(seen.line, "GET /v1/models/ft:gpt-4o:org::x HTTP/1.1");
+  EXPECT_THAT(seen.head, Not(HasSubstr("Content-Type")));
+  EXPECT_EQ(seen.body, "");
+
+  HttpRequest removal = get_request("/files/file-1");
+  removal.method = Method::del;
+  driver.ask(removal);
+  EXPECT_EQ(seen.line, "DELETE /v1/files/file-1 HTTP/1.1");
+
+  driver.ask(post_request("/fine_tuning/jobs/ftjob-1/cancel", ""));
+  EXPECT_EQ(seen.line, "POST /v1/fine_tuning/jobs/ftjob-1/cancel HTTP/1.1");
+  EXPECT_TRUE(seen.has_header("Content-Length: 0"));
+  driver.ask(get_request("/models"));
+  EXPECT_EQ(seen.line, "GET /v1/models HTTP/1.1");
+  EXPECT_EQ(server.connections(), 1) << "the connection is kept alive";
+}
+
+TEST(Transport, CollectsStatusBodyAndHeaders) {
+  const HttpReply reply = reply_to(
+      "HTTP/1.1 429 Too Many\r\nContent-Length: 3\r\nX-Request-ID: req_9\r\nRetry-After: 5\r\nretry-after:  "
+      "abc \r\nRetry-After-Ms: 522\r\nX-Should-Retry: false\r\n\r\nabc");
+  EXPECT_EQ(reply.end, End::answered);
+  EXPECT_EQ(reply.status, 429);
+  EXPECT_EQ(reply.body, "abc");
+  EXPECT_EQ(reply.request_id, "req_9");
+  EXPECT_THAT(reply.retry_after, ElementsAre("5", "abc"));
+  EXPECT_EQ(reply.retry_after_ms, "522");
+  EXPECT_EQ(reply.should_retry, "false");
+  EXPECT_NEAR(static_cast<double>(reply.received_at), static_cast<double>(time(nullptr)), 60);
+}
+
+TEST(Transport, AnInterimAnswerIsNotTheAnswer) {
+  const HttpReply reply = reply_to(
+      "HTTP/1.1 103 Early: Hints\r\nRetry-After: 9\r\nContent-Length: 7\r\n\r\n"
+      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.body, "{}");
+  EXPECT_TRUE(reply.retry_after.empty());
+}
+
+TEST(Transport, OneReplyLeavesNothingInTheNext) {
+  RawServer server(RawServer::always([](RawConnection& c, const RawRequest& request) {
+    if (request.line.find("/a ") != std::string::npos) {
+      c.reply("first", "Retry-After: 1\r\nx-request-id: a\r\nx-should-retry: true\r\nretry-after-ms: 7\r\n");
+    } else {
+      c.reply("second");
+    }
+  }));
+  Driver driver(server.base());
+  EXPECT_EQ(driver.ask(get_request("/a")).request_id, "a");
+  const HttpReply second = driver.ask(get_request("/b"));
+  EXPECT_EQ(second.body, "second");
+  EXPECT_EQ(second.request_id + second.should_retry + second.retry_after_ms, "");
+  EXPECT_TRUE(second.retry_after.empty());
+}
+
+TEST(Transport, ATruncatedAnswerIsBroken) {
+  EXPECT_EQ(reply_to("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"id\":").end, End::broken);
+  EXPECT_EQ(reply_to("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"id\"\r\n").end, End::broken);
+  EXPECT_EQ(reply_to("HTTP/1.1 200 OK\r\nContent-Le").end, End::broken);
+  EXPECT_EQ(reply_to("").end, End::broken);
+}
+
+// Only the reader of the body can tell: what it is given has no end marker.
+TEST(Transport, AnAnswerDelimitedByCloseIsHandedOverAsItCame) {
+  const HttpReply reply = reply_to("HTTP/1.1 200 OK\r\n\r\n{\"id\":");
+  EXPECT_EQ(reply.end, End::answered);
+  EXPECT_EQ(reply.body, "{\"id\":");
+}
+
+TEST(Transport, AResetIsBroken) {
+  RawServer server([](RawConnection& connection) {
+    connection.read();
+    connection.reset_on_close();
+  });
+  const HttpReply reply = Driver(server.base()).ask(post_request("/x", "{}"));
+  EXPECT_EQ(reply.end, End::broken);
+  EXPECT_NE(reply.error, "");
+}
+
+TEST(Transport, WhatIsNoHttpIsBroken) {
+  EXPECT_EQ(reply_to("hello, this is HTTP/0.9\n").end, End::broken);
+  EXPECT_EQ(reply_to("SSH-2.0-OpenSSH_9.2\r\n").end, End::broken);
+  EXPECT_EQ(reply_to("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab").end, End::broken);
+}
+
+TEST(Transport, ABodyIsBoundedHoweverItIsFramed) {
+  const std::string megabyte(1024 * 1024, 'x');
+  EXPECT_EQ(reply_to("HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n" + megabyte).body.size(), megabyte.size());
+  const std::string chunk = "10000\r\n" + std::string(65536, 'x') + "\r\n";
+  std::string chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (int i = 0; i < 17; ++i) chunks += chunk;
+  const HttpReply chunked = reply_to(chunks + "0\r\n\r\n");
+  EXPECT_EQ(chunked.end, End::broken);
+  EXPECT_EQ(chunked.error, "the answer is too large");
+  EXPECT_EQ(reply_to("HTTP/1.1 200 OK\r\nContent-Length: 1048577\r\n\r\n" + megabyte + "x").end, End::broken);
+  EXPECT_EQ(reply_to("HTTP/1.1 200 OK\r\n\r\n" + megabyte + "x").end, End::broken);
+}
+
+TEST(Transport, AnEncodedBodyIsNotExpanded) {
+  const HttpReply reply =
+      reply_to("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08z");
+  EXPECT_EQ(reply.body, "\x1f\x8b\x08z");
+}
+
+TEST(Transport, HeadersAreBounded) {
+  std::string many = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n";
+  for (int i = 0; i < 1000; ++i) many += "X-" + std::to_string(i) + ": y\r\n";
+  EXPECT_EQ(reply_to(many + "\r\n").end, End::broken);
+  EXPECT_EQ(reply_to("HTTP/1.1 200 OK\r\nX: " + std::string(90'000, 'y') + "\r\n\r\n").end, End::broken);
+  std::string continues;
+  for (int i = 0; i < 20'000; ++i) continues += "HTTP/1.1 100 Continue\r\n\r\n";
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(reply_to(continues).end, End::broken);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 4s);
+}
+
+TEST(Transport, ARedirectIsNotFollowed) {
+  RawServer other(RawServer::always([](RawConnection& c, const RawRequest&) { c.reply("stolen"); }));
+  for (const int status : {301, 302, 303, 307, 308}) {
+    const HttpReply reply = reply_to("HTTP/1.1 " + std::to_string(status) + " Moved\r\nLocation: " + other.base() +
+                                     "/x\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_EQ(reply.end, End::answered);
+    EXPECT_EQ(reply.status, status);
+  }
+  EXPECT_EQ(other.connections(), 0);
+}
+
+TEST(Transport, ARefusedConnectionIsNotSent) {
+  const HttpReply reply =
+      Driver("http://127.0.0.1:" + std::to_string(closed_port()) + "/v1").ask(post_request("/x", "{}"));
+  EXPECT_EQ(reply.end, End::not_sent);
+  EXPECT_NE(reply.error, "");
+}
+
+TEST(Transport, AFailedTlsHandshakeIsNotSent) {
+  RawServer server([](RawConnection& connection) {
+    connection.send("HTTP/1.1 400 this is not TLS\r\n\r\n");
+    connection.wait_for_close();
+  });
+  const HttpReply reply =
+      Driver("https://127.0.0.1:" + std::to_string(server.port()) + "/v1").ask(post_request("/x", "{}"));
+  EXPECT_EQ(reply.end, End::not_sent);
+}
+
+TEST(Transport, ANameThatDoesNotResolveIsNotSent) {
+  EXPECT_EQ(Driver("https://nobody.invalid/v1").ask(get_request("/models")).end, End::not_sent);
+}
+
+TEST(Transport, PlainHttpIsRefusedBeyondLoopback) {
+  for (const char* base : {"http://api.openai.com/v1", "http://10.0.0.1/v1", "http://127.0.0.1.evil.example/v1",
+                           "ftp://127.0.0.1/v1", "file:///etc/passwd", "https://user:pw@host/v1", "", "nonsense"}) {
+    const HttpReply reply = Driver(base).ask(get_request("/models"));
+    EXPECT_EQ(reply.end, End::not_sent) << base;
+    EXPECT_THAT(reply.error, HasSubstr("base URL")) << base;
+  }
+}
+
+TEST(Transport, AProxyOfTheEnvironmentIsIgnored) {
+  RawServer server(RawServer::always([](RawConnection& c, const RawRequest&) { c.reply("{}"); }));
+  setenv("http_proxy", "http://127.0.0.1:1", 1);
+  setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
+  EXPECT_EQ(Driver(server.base()).ask(get_request("/models")).end, End::answered);
+  unsetenv("http_proxy");
+  unsetenv("ALL_PROXY");
+}
+
+TEST(Transport, ARequestIsBoundedInTime) {
+  RawServer server([](RawConnection& connection) {
+    connection.read();
+    connection.wait_for_close();
+  });
+  TransportLimits limits = quick_limits();
+  limits.request_timeout = 300ms;
+  Driver driver(server.base(), limits);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(driver.ask(get_request("/models")).end, End::broken);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+}
+
+TEST(Transport, AnAnswerThatDripsIsBoundedInTime) {
+  RawServer server([](RawConnection& connection) {
+    connection.read();
+    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+    while (connection.send("x")) std::this_thread::sleep_for(20ms);
+  });
+  TransportLimits limits = quick_limits();
+  limits.request_timeout = 400ms;
+  Driver driver(server.base(), limits);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(driver.ask(get_request("/models")).end, End::broken);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+}
+
+TEST(Transport, AbandonReturnsAtOnceAndClosesTheConnection) {
+  std::atomic<bool> reached = false;
+  std::atomic<bool> closed = false;
+  RawServer server([&](RawConnection& connection) {
+    connection.read();
+    reached = true;
+    closed = connection.wait_for_close();
+  });
+  Driver driver(server.base());
+  driver.transport.start(1, get_request("/slow"));
+  for (int i = 0; i < 200 && !reached; ++i) driver.turn(10ms);
+  ASSERT_TRUE(reached);
+  const auto begin = std::chrono::steady_clock::now();
+  driver.transport.abandon(1);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 50ms);
+  EXPECT_EQ(driver.transport.in_flight(), 0u);
+  for (int i = 0; i < 200 && !closed; ++i) driver.turn(10ms);
+  EXPECT_TRUE(closed);
+  EXPECT_TRUE(driver.replies.empty());
+  driver.transport.abandon(1);  // what is not there is no matter
+}
+
+TEST(Transport, AbandonDoesNotWaitForNames) {
+  Driver driver("https://nobody.invalid/v1");
+  driver.transport.start(1, get_request("/models"));
+  driver.transport.run();
+  const auto begin = std::chrono::steady_clock::now();
+  driver.transport.abandon(1);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 100ms);
+}
+
+TEST(Transport, WhatWaitsInLineAndWhatIsFinishedCanBeAbandoned) {
+  RawServer server(RawServer::always([](RawConnection& c, const RawRequest&) { c.reply("{}"); }));
+  TransportLimits limits = quick_limits();
+  limits.max_connections = 1;
+  Driver driver(server.base(), limits);
+  driver.transport.start(1, get_request("/a"));
+  driver.transport.start(2, get_request("/b"));
+  driver.transport.start(3, get_request("/c"));
+  EXPECT_EQ(driver.transport.in_flight(), 3u);
+  driver.transport.abandon(2);
+  EXPECT_EQ(driver.transport.in_flight(), 2u);
+  driver.run_until(2);
+  EXPECT_EQ(driver.replies.count(2), 0u);
+
+  Driver refused("http://example.com/v1");
+  refused.transport.start(1, get_request("/a"));
+  EXPECT_EQ(refused.transport.timeout(), 0ms);
+  refused.transport.abandon(1);
+  EXPECT_TRUE(refused.transport.take_finished().empty());
+}
+
+TEST(Transport, RunsHundredsAtOnceOverABoundedNumberOfConnections) {
+  std::atomic<int> now = 0;
+  std::atomic<int> most = 0;
+  RawServer server(RawServer::always([&](RawConnection& c, const RawRequest& request) {
+    const int concurrent = ++now;
+    for (int seen = most; concurrent > seen && !most.compare_exchange_weak(seen, concurrent);) {
+    }
+    std::this_thread::sleep_for(20ms);
+    --now;
+    c.reply(request.line);
+  }));
+  TransportLimits limits = quick_limits();
+  limits.max_connections = 50;
+  Driver driver(server.base(), limits);
+  for (std::uint64_t i = 0; i < 200; ++i) driver.transport.start(i, get_request("/n/" + std::to_string(i)));
+  EXPECT_EQ(driver.transport.in_flight(), 200u);
+  driver.run_until(200);
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    EXPECT_EQ(driver.replies[i].end, End::answered) << driver.replies[i].error;
+    EXPECT_EQ(driver.replies[i].body, "GET /v1/n/" + std::to_string(i) + " HTTP/1.1");
+  }
+  EXPECT_LE(server.connections(), 50);
+  EXPECT_LE(most, 50);
+  EXPECT_GT(most, 10);
+  EXPECT_EQ(driver.transport.in_flight(), 0u);
+}
+
+TEST(Transport, WithoutLimitsInTheWayAllGoAtOnce) {
+  RawServer server(RawServer::always([](RawConnection& c, const RawRequest&) {
+    std::this_thread::sleep_for(200ms);
+    c.reply("{}");
+  }));
+  Driver driver(server.base());
+  const auto begin = std::chrono::steady_clock::now();
+  for (std::uint64_t i = 0; i < 200; ++i) driver.transport.start(i, get_request("/x"));
+  driver.run_until(200);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 4s);
+}
+
+// libcurl resends on a new connection what died on a kept-alive one; see HttpRequest::once.
+TEST(Transport, WhatMustGoOnceIsNeverResent) {
+  std::atomic<int> posts = 0;
+  RawServer server([&](RawConnection& connection) {
+    while (const auto request = connection.read()) {
+      if (request->line.starts_with("POST")) {
+        ++posts;
+        return;  // the effect took place, the answer was lost
+      }
+      connection.reply("{}");
+    }
+  });
+  Driver driver(server.base());
+  driver.ask(get_request("/models"));
+  HttpRequest paid = post_request("/fine_tuning/jobs", "{}");
+  paid.once = true;
+  EXPECT_EQ(driver.ask(paid).end, End::broken);
+  EXPECT_EQ(posts, 1);
+}
+
+class SpooledFile {
+ public:
+  explicit SpooledFile(const std::string& content) : fd(memfd_create("spool", MFD_CLOEXEC)) {
+    EXPECT_EQ(write(fd, content.data(), content.size()), static_cast<ssize_t>(content.size()));
+  }
+  ~SpooledFile() { close(fd); }
+  const int fd;
+};
+
+HttpRequest upload(int fd, std::int64_t bytes, std::string filename = "trainer-1-2.jsonl") {
+  HttpRequest request = post_request("/files", "");
+  request.multipart = true;
+  request.form.fields = {{"purpose", "fine-tune"}};
+  request.form.file_field = "file";
+  request.form.filename = std::move(filename);
+  request.form.fd = fd;
+  request.form.bytes = bytes;
+  return request;
+}
+
+TEST(Transport, AMultipartUploadIsExactToTheByte) {
+  std::string content;
+  for (int i = 0; i < 300'000; ++i) content += static_cast<char>(i * 7 + i / 256);
+  content += "\r\n--boundary\r\n\r\n";
+  SpooledFile file(content);
+  RawRequest seen;
+  RawServer server(RawServer::always([&](RawConnection& c, const RawRequest& request) {
+    seen = request;
+    c.reply("{}");
+  }));
+  Driver driver(server.base());
+  for (int round = 0; round < 2; ++round) {
+    const HttpReply reply = driver.ask(upload(file.fd, static_cast<std::int64_t>(content.size())));
+    ASSERT_EQ(reply.end, End::answered) << reply.error;
+    const std::size_t at = seen.head.find("Content-Type: multipart/form-data; boundary=");
+    ASSERT_NE(at, std::string::npos);
+    const std::string boundary = "--" + seen.head.substr(at + 44, seen.head.find("\r\n", at) - at - 44);
+    EXPECT_EQ(seen.body, boundary + "\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nfine-tune\r\n" +
+                             boundary +
+                             "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"trainer-1-2.jsonl\"\r\n"
+                             "Content-Type: application/octet-stream\r\n\r\n" +
+                             content + "\r\n" + boundary + "--\r\n");
+    EXPECT_THAT(seen.head, Not(HasSubstr("Expect")));
+  }
+  driver.ask(get_request("/models"));
+  EXPECT_EQ(seen.line, "GET /v1/models HTTP/1.1") << "nothing of the upload stays behind";
+}
+
+TEST(Transport, AFileThatIsTooShortIsNoUpload) {
+  SpooledFile file("short");
+  std::atomic<int> complete = 0;
+  RawServer server(RawServer::always([&](RawConnection& c, const RawRequest&) {
+    ++complete;
+    c.reply("{}");
+  }));
+  const HttpReply reply = Driver(server.base()).ask(upload(file.fd, 100'000));
+  EXPECT_NE(reply.end, End::answered);
+  EXPECT_THAT(reply.error, HasSubstr("could not be read"));
+  EXPECT_EQ(complete, 0);
+}
+
+TEST(Transport, AnUploadThatIsRefusedEarlyEndsEarly) {
+  const std::string content(64 * 1024 * 1024, 'x');
+  SpooledFile file(content);
+  RawServer server([](RawConnection& connection) {
+    connection.send("HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}");
+    connection.wait_for_close();
+  });
+  const HttpReply reply = Driver(server.base()).ask(upload(file.fd, static_cast<std::int64_t>(content.size())));
+  EXPECT_EQ(reply.end, End::answered) << reply.error;
+  EXPECT_EQ(reply.status, 413);
+}
+
+TEST(Transport, AnUploadHasTheTimeThatItsSizeNeeds) {
+  SpooledFile file(std::string(256 * 1024, 'x'));
+  RawServer server([](RawConnection& connection) {
+    std::this_thread::sleep_for(700ms);
+    if (connection.read()) connection.reply("{}");
+  });
+  TransportLimits limits = quick_limits();
+  limits.request_timeout = 300ms;  // and four seconds for 256 kB
+  EXPECT_EQ(Driver(server.base(), limits).ask(upload(file.fd, 256 * 1024)).end, End::answered);
+}
+
+TEST(Transport, MalformedRequestsAreNotSent) {
+  SpooledFile file("x");
+  RawServer server(RawServer::always([](RawConnection& c, const RawRequest&) { c.reply("{}"); }));
+  Driver driver(server.base());
+  for (const char* path : {"", "models", "/a b", "/a\r\nX: y", "/a#b", "/\x80"}) {
+    EXPECT_EQ(driver.ask(get_request(path)).end, End::not_sent) << path;
+  }
+  for (const char* name : {"", "a\"b.jsonl", "a\r\nb.jsonl", "../x", "a b"}) {
+    EXPECT_EQ(driver.ask(upload(file.fd, 1, name)).end, End::not_sent) << name;
+  }
+  EXPECT_EQ(driver.ask(upload(-1, 1)).end, End::not_sent);
+  EXPECT_EQ(server.connections(), 0);
+}
+
+TEST(Transport, AKeyThatNoHeaderCanCarryIsRefused) {
+  RawServer server(RawServer::always([](RawConnection& c, const RawRequest&) { c.reply("{}"); }));
+  const std::vector<std::string> keys = {"sk\r\nX: y", "sk\n", "s\x01", std::string("s\0k", 3), "s k", "\xC3\xA9"};
+  for (const std::string& key : keys) {
+    const HttpReply reply = Driver(server.base(), quick_limits(), key).ask(get_request("/models"));
+    EXPECT_EQ(reply.end, End::not_sent);
+    EXPECT_THAT(reply.error, HasSubstr("key"));
+  }
+  EXPECT_EQ(server.connections(), 0);
+}
+
+TEST(Transport, TakesANewKeyProfileAndLimitsForWhatStartsLater) {
+  std::string head;
+  RawServer server(RawServer::always([&](RawConnection& c, const RawRequest& request) {
+    head = request.head;
+    c.reply("0123456789");
+  }));
+  Driver driver("http://example.com/v1", quick_limits(), "");
+  EXPECT_EQ(driver.ask(get_request("/models")).end, End::not_sent);
+  Profile profile = profile_at(server.base());
+  driver.transport.set_profile(profile);
+  EXPECT_EQ(driver.ask(get_request("/models")).end, End::answered);
+  EXPECT_THAT(head, Not(HasSubstr("Authorization"))) << "no key, no header";
+  driver.transport.set_api_key("sk-two");
+  driver.ask(get_request("/models"));
+  EXPECT_THAT(head, HasSubstr("\r\nAuthorization: Bearer sk-two\r\n"));
+  profile.auth_header = "api-key";
+  profile.auth_prefix = "";
+  driver.transport.set_profile(profile);
+  driver.ask(get_request("/models"));
+  EXPECT_THAT(head, HasSubstr("\r\napi-key: sk-two\r\n"));
+  EXPECT_THAT(head, Not(HasSubstr("Authorization")));
+  TransportLimits limits = quick_limits();
+  limits.max_response_bytes = 9;
+  driver.transport.set_limits(limits);
+  EXPECT_EQ(driver.ask(get_request("/models")).end, End::broken);
+}
+
+TEST(Transport, IsIdleWithoutRequests) {
+  Transport transport(*find_profile("openai"), "sk-test", {});
+  transport.run();
+  EXPECT_EQ(transport.timeout(), 1min);
+  EXPECT_EQ(transport.in_flight(), 0u);
+  EXPECT_GE(transport.fd(), 0);
+}
+
+TEST(Transport, CanBeDestroyedInTheMiddle) {
+  RawServer server([](RawConnection& connection) { connection.wait_for_close(); });
+  Driver driver(server.base());
+  for (std::uint64_t i = 0; i < 20; ++i) driver.transport.start(i, get_request("/x"));
+  driver.turn();
+  driver.turn();
+}
+
+// SigBlk of every thread of this process but those that were there before.
+std::vector<std::string> blocked_signals_of_other_threads(const std::vector<std::string>& known,
+                                                          std::vector<std::string>* ids) {
+  std::vector<std::string> masks;
+  DIR* tasks = opendir("/proc/self/task");
+  while (const dirent* entry = readdir(tasks)) {
+    const std::string id = entry->d_name;
+    if (id[0] == '.') continue;
+    if (ids != nullptr) ids->push_back(id);
+    if (std::find(known.begin(), known.end(), id) != known.end()) continue;
+    std::ifstream status("/proc/self/task/" + id + "/status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("SigBlk:")) masks.push_back(line.substr(line.find_first_not_of(" \t", 7)));
+    }
+  }
+  closedir(tasks);
+  return masks;
+}
+
+TEST(Transport, AResolverThreadBlocksEverySignalAndTheOwnerKeepsItsMask) {
+  std::vector<std::string> known;
+  blocked_signals_of_other_threads({}, &known);
+  sigset_t before;
+  pthread_sigmask(SIG_SETMASK, nullptr, &before);
+  std::vector<std::string> masks;
+  for (int attempt = 0; attempt < 50 && masks.empty(); ++attempt) {
+    Driver driver("https://nobody" + std::to_string(attempt) + ".invalid/v1");
+    driver.transport.start(1, get_request("/models"));
+    driver.transport.run();
+    masks = blocked_signals_of_other_threads(known, nullptr);
+  }
+  if (masks.empty()) GTEST_SKIP() << "no resolver thread was ever seen";
+  for (const std::string& mask : masks) {
+    // Bit n - 1 for signal n; SIGKILL and SIGSTOP cannot be blocked, 32 and 33 belong to the C library.
+    const std::uint64_t blocked = std::strtoull(mask.c_str(), nullptr, 16);
+    for (const int number : {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD, SIGALRM, SIGURG}) {
+      EXPECT_TRUE(blocked & (std::uint64_t{1} << (number - 1))) << "signal " << number << " of " << mask;
+    }
+  }
+  sigset_t after;
+  pthread_sigmask(SIG_SETMASK, nullptr, &after);
+  for (int number = 1; number < 32; ++number) {
+    EXPECT_EQ(sigismember(&before, number), sigismember(&after, number)) << number;
+  }
+}
+
+}  // namespace
+}  // namespace trainer::provider
