@@ -306,9 +306,9 @@ void record_outcomes(const std::vector<const Recorded*>& outcomes) {
     } else {
       if (!finish_call(*r)) continue;
       change_model(*r);
-      if (r->decision.model.deploy) execute(kActivate, Args().text(r->work.model.id));
       add_next(*r);
       tell(*r);
+      if (r->decision.model.deploy) execute(kActivate, Args().text(r->work.model.id));
       store_checkpoints(*r);
     }
     for (const auto& event : r->outcome.events) {

@@ -192,7 +192,7 @@ void leave(int, Datum) {
   with_lock(LW_EXCLUSIVE, [](Shared& s) { s.launcher = nullptr; });
 }
 
-void run_launcher() {
+int run_launcher() {
   pg::guarded([] {
     before_shmem_exit(leave, Datum{0});
     BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
@@ -230,5 +230,5 @@ void register_launcher() {
 
 extern "C" void trainer_launcher_main(Datum) {
   trainer::worker::install_signal_handlers();
-  trainer::worker::run_process([] { trainer::worker::run_launcher(); });
+  trainer::worker::run_process([] { return trainer::worker::run_launcher(); });
 }

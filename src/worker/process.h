@@ -23,12 +23,14 @@ bool take_reload();
 // as pg::Error. True when the latch was set.
 bool wait(std::chrono::milliseconds timeout, int fd);
 
-// Runs the process's body, which returns when there is nothing more to do. The exit status is never 0, after which the
-// postmaster would forget a static worker for good; it is 1, after which the launcher is started again.
+// Runs the process's body, which returns when there is nothing more to do, and ends the process with its result; an
+// exception that comes out is reported as an error, which ends the process with 1. The launcher never returns: the
+// postmaster would forget a static worker that ends with 0.
 template <class Body>
 [[noreturn]] void run_process(Body body) {
-  pg::entry_void(body);
-  proc_exit(1);
+  int status = 1;
+  pg::entry_void([&] { status = body(); });
+  proc_exit(status);
 }
 
 }  // namespace trainer::worker

@@ -323,15 +323,18 @@ void set_exit(Exit exit) {
   with_lock(LW_EXCLUSIVE, [&](Shared&) { slot().exit = slot().woken ? Exit::failed : exit; });
 }
 
-void run_worker(int index) {
+// The exit status: 0 is the quiet end of a dynamic worker that has nothing to do.
+int run_worker(int index) {
   Oid database = enter(index);
-  if (!OidIsValid(database)) return;
+  if (!OidIsValid(database)) return 1;
   pg::guarded([&] { BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0); });
   override_settings();
   with_lock(LW_EXCLUSIVE, [](Shared&) { slot().woken = false; });
   Worker worker;
   auto nothing_to_do = worker.take_over();
-  set_exit(nothing_to_do ? *nothing_to_do : worker.run());
+  Exit exit = nothing_to_do ? *nothing_to_do : worker.run();
+  set_exit(exit);
+  return exit == Exit::not_installed ? 0 : 1;
 }
 
 }  // namespace
@@ -340,5 +343,5 @@ void run_worker(int index) {
 extern "C" void trainer_worker_main(Datum argument) {
   trainer::worker::install_signal_handlers();
   int index = DatumGetInt32(argument);
-  trainer::worker::run_process([index] { trainer::worker::run_worker(index); });
+  trainer::worker::run_process([index] { return trainer::worker::run_worker(index); });
 }
