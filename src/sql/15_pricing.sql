@@ -29,7 +29,7 @@ AS $$
   END
   -- A tuned model is named ft:<base>:<organization>:<suffix>:<id>, at Azure <base>.ft-<id>.
   FROM (SELECT CASE WHEN model LIKE 'ft:%' THEN split_part(model, ':', 2)
-                    ELSE regexp_replace(model, '\.ft-[0-9a-f]+$', '') END AS base) AS named
+                    ELSE regexp_replace(model, '[.]ft-[0-9a-f]+$', '') END AS base) AS named
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_base_snapshot(text) IS
   'the base snapshot that a model''s name, an alias or a tuned model''s name stands for';
@@ -39,7 +39,7 @@ LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
   -- Dollars per million tokens are cents per ten thousand. Before the first price is valid, the first one is the best known.
-  SELECT trained_tokens * training / 10000
+  SELECT trim_scale(trained_tokens * training / 10000)
   FROM @extschema@.trainer_pricing
   WHERE @extschema@.trainer_base_snapshot(model) = @extschema@.trainer_base_snapshot(base_model)
   ORDER BY valid_from <= current_date DESC,
