@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -41,7 +42,8 @@ inline std::string error_body(const std::string& code, const std::string& messag
          R"("}})";
 }
 
-// A call in the middle of its chain. request() and outcome() say what it wants now.
+// A call in the middle of its chain. request() and outcome() say what it wants now. Copies share the call: only one of
+// them may go on.
 class Chain {
  public:
   explicit Chain(std::unique_ptr<Call> call) : call_(std::move(call)), step_(call_->start()) {}
@@ -75,7 +77,7 @@ class Chain {
   Chain& reply(int status, const std::string& body) { return reply(answered(status, body)); }
 
  private:
-  std::unique_ptr<Call> call_;
+  std::shared_ptr<Call> call_;
   Step step_;
 };
 
