@@ -59,6 +59,10 @@ constexpr const char* kTakeOver =
     "UPDATE @extschema@.trainer_operations SET due_at = now()"
     " WHERE state IN ('sending', 'checking') AND epoch < $1 AND due_at > now()";
 
+constexpr const char* kRelease =
+    "UPDATE @extschema@.trainer_operations SET due_at = now()"
+    " WHERE state IN ('ready', 'reconcile') AND due_at > now() AND last_http_status = 401";
+
 constexpr const char* kNextDue =
     "SELECT ceil(greatest(0, extract(epoch FROM min(due_at) - clock_timestamp()) * 1000))::bigint"
     " FROM @extschema@.trainer_operations WHERE " LIVE;
@@ -148,6 +152,10 @@ std::vector<core::Work> claim_operations(const ClaimLimits& limits, std::string&
 
 void take_over_operations(std::int64_t epoch) {
   execute(kTakeOver, Args().bigint(epoch));
+}
+
+void release_refused_operations() {
+  execute(kRelease);
 }
 
 std::optional<std::chrono::milliseconds> until_next_operation() {

@@ -41,6 +41,9 @@ void postpone_operation(const core::Operation& operation, const std::string& err
 // Makes what an earlier incarnation of the worker left claimed due at once.
 void take_over_operations(std::int64_t epoch);
 
+// There is a new key: what waits because the old one was refused is due at once.
+void release_refused_operations();
+
 // How long until an operation is due; nullopt when there is none.
 std::optional<std::chrono::milliseconds> until_next_operation();
 

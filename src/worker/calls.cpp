@@ -1,12 +1,13 @@
 #include "worker/calls.h"
 
+#include <functional>
 #include <utility>
 #include <variant>
 
 #include "worker/key.h"
 
 namespace trainer::worker {
-void Calls::configure(const pg::Settings& settings) {
+bool Calls::configure(const pg::Settings& settings) {
   profile_ = profile_of(settings);
   max_connections_ = settings.max_concurrent_requests;
   auto key = read_key(settings);
@@ -15,10 +16,16 @@ void Calls::configure(const pg::Settings& settings) {
   if (transport_ != nullptr) {
     transport_->set_profile(profile_);
     transport_->set_limits(limits_of(settings));
-    if (key.ok()) transport_->set_api_key(std::move(key).value());
-  } else if (key.ok()) {
-    transport_ = std::make_unique<provider::Transport>(profile_, std::move(key).value(), limits_of(settings));
   }
+  if (!key.ok()) return false;
+  std::size_t hash = std::hash<std::string>()(key.value());
+  bool is_new = std::exchange(key_hash_, hash) != hash;
+  if (transport_ == nullptr) {
+    transport_ = std::make_unique<provider::Transport>(profile_, std::move(key).value(), limits_of(settings));
+  } else if (is_new) {
+    transport_->set_api_key(std::move(key).value());
+  }
+  return is_new;
 }
 
 void Calls::begin(core::Work work, pg::SpoolFile spool) {

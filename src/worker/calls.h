@@ -26,8 +26,8 @@ struct Finished {
 class Calls {
  public:
   // Applies the settings to what starts from now on, and reads the key anew. A key that cannot be read leaves the last
-  // good one in use; problem() tells.
-  void configure(const pg::Settings& settings);
+  // good one in use; problem() tells. True when the key is another than before.
+  bool configure(const pg::Settings& settings);
 
   // Why no call can be made, or empty.
   const std::string& problem() const { return problem_; }
@@ -63,6 +63,7 @@ class Calls {
   std::unique_ptr<provider::Transport> transport_;
   int max_connections_ = 0;
   std::string problem_;
+  std::size_t key_hash_ = 0;  // tells a new key from the old one, and nothing else of either
   std::unordered_map<std::uint64_t, UnderWay> calls_;
   std::unordered_map<std::string, std::uint64_t> by_operation_;
   std::vector<Finished> ended_;

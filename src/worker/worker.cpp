@@ -105,13 +105,13 @@ class Worker {
 
   // Turns until the extension is gone or another worker has taken over. Why it ended.
   Exit run() {
-    calls_.configure(settings_);
+    look_at_key();
     while (true) {
       if (take_reload()) {
         settings_ = pg::current_settings();
-        calls_.configure(settings_);
+        look_at_key();
       }
-      if (!calls_.problem().empty()) mind_missing_key();
+      if (!calls_.problem().empty() || key_refused_) mind_key();
       record(calls_.step());
       if (woken_ || Clock::now() >= next_claim_) {
         if (auto exit = claim()) return *exit;
@@ -125,7 +125,8 @@ class Worker {
  private:
   milliseconds until_next_turn() const {
     auto until_claim = std::chrono::ceil<milliseconds>(next_claim_ - Clock::now());
-    return std::clamp(std::min(until_claim, calls_.timeout()), milliseconds{0}, kNap);
+    milliseconds longest = calls_.problem().empty() && !key_refused_ ? kNap : kPause;
+    return std::clamp(std::min(until_claim, calls_.timeout()), milliseconds{0}, longest);
   }
 
   void rest() {
@@ -138,11 +139,21 @@ class Worker {
     }
   }
 
-  void mind_missing_key() {
+  // A key that is missing or refused is looked at now and then: whoever puts it right should not have to tell us.
+  void mind_key() {
     if (Clock::now() < next_key_look_) return;
     next_key_look_ = Clock::now() + kPause;
-    calls_.configure(settings_);
-    report(calls_.problem());
+    look_at_key();
+    if (!calls_.problem().empty()) report(calls_.problem());
+  }
+
+  void look_at_key() {
+    if (!calls_.configure(settings_)) return;
+    key_refused_ = false;
+    gate_ = {};
+    next_claim_ = Clock::now();
+    auto problem = pg::in_transaction([] { pg::release_refused_operations(); });
+    if (problem) log_problem("trainer worker could not go on with a new key", *problem);
   }
 
   std::optional<Exit> claim() {
@@ -259,7 +270,7 @@ class Worker {
     if (is_limit && failure.retry_after) {
       gate_ = std::max(gate_, Clock::now() + std::min(*failure.retry_after, kLongestGate));
     }
-    if (failure.http_status == 401) calls_.configure(settings_);  // the key may have been changed
+    if (failure.http_status == 401) key_refused_ = true;
   }
 
   void note_pause(const pg::Installation& installation) {
@@ -288,6 +299,7 @@ class Worker {
   Clock::time_point next_claim_ = Clock::now();
   Clock::time_point next_key_look_ = Clock::now();
   Clock::time_point gate_{};
+  bool key_refused_ = false;
   TimestampTz answered_at_ = 0;
   std::mt19937_64 engine_;
   std::uniform_real_distribution<double> unit_{0.0, 1.0};
