@@ -7,7 +7,7 @@ CREATE TABLE @extschema@.training_datasets (
   description text,
   roast_count integer NOT NULL DEFAULT 0 CHECK (roast_count >= 0),
   validation_count integer NOT NULL DEFAULT 0 CHECK (validation_count BETWEEN 0 AND roast_count),
-  min_quality_score numeric(3,2) NOT NULL DEFAULT 0.7 CHECK (min_quality_score BETWEEN 0 AND 1),
+  min_quality_score numeric NOT NULL DEFAULT 0.7 CHECK (min_quality_score BETWEEN 0 AND 1),
   include_persona boolean NOT NULL DEFAULT true,
   include_platform_context boolean NOT NULL DEFAULT true,
   training_params jsonb NOT NULL DEFAULT '{}',

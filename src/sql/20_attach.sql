@@ -164,7 +164,7 @@ BEGIN
   ELSIF class.relkind NOT IN ('r', 'p', 'v', 'm', 'f') THEN
     problem := format('%s: %s is not a table or a view', $1, shown);
   ELSIF class.relpersistence = 't' THEN
-    problem := format('%s: %s is temporary', $1, shown);
+    problem := format('%s: %I is temporary', $1, class.relname);
   ELSIF $1 = 'persona' AND $3 - 'organization_id' = '{}' THEN
     problem := format('persona: %s has none of the columns that describe one', shown);
   END IF;
@@ -276,10 +276,11 @@ BEGIN
     FROM unnest(ARRAY['quality', 'persona']) AS role WHERE given ->> role IS NULL AND jsonb_typeof($2 -> role) = 'object'
     UNION ALL
     SELECT found.problem
-    FROM jsonb_each_text(given)
+    FROM unnest(ARRAY['organizations', 'comments', 'responses', 'quality', 'persona']) AS role
+    CROSS JOIN LATERAL (SELECT (given ->> role)::oid AS oid) AS relation
     CROSS JOIN LATERAL @extschema@.trainer_binding_problems(
-      key, value::oid, @extschema@.trainer_resolved_columns(key, value::oid, $2 -> key)) AS found
-    WHERE value IS NOT NULL AND $2 -> key IS DISTINCT FROM 'null');
+      role, relation.oid, @extschema@.trainer_resolved_columns(role, relation.oid, $2 -> role)) AS found
+    WHERE relation.oid IS NOT NULL AND $2 -> role IS DISTINCT FROM 'null');
   IF problems <> '{}' THEN
     RAISE EXCEPTION USING ERRCODE = 'TR008', MESSAGE = 'host tables do not fit',
       DETAIL = array_to_string(problems, E'\n'),
@@ -394,7 +395,7 @@ BEGIN
     RETURN;
   END IF;
 
-  SELECT string_agg(p.problem, E'\n') INTO problems
+  SELECT string_agg(p.problem, E'\n' ORDER BY p.problem COLLATE "C") INTO problems
   FROM @extschema@.trainer_bindings AS b
   CROSS JOIN LATERAL @extschema@.trainer_binding_problems(b.role, b.relation, b.columns) AS p WHERE p.kind = 'fit';
   RETURN QUERY SELECT 'binding', problems IS NULL, coalesce(problems, 'The app''s tables fit.'),
@@ -413,7 +414,7 @@ BEGIN
 
   RETURN QUERY SELECT * FROM @extschema@.trainer_check_indexes();
 
-  SELECT string_agg(p.problem, E'\n') INTO problems
+  SELECT string_agg(p.problem, E'\n' ORDER BY p.problem COLLATE "C") INTO problems
   FROM @extschema@.trainer_bindings AS b
   CROSS JOIN LATERAL @extschema@.trainer_binding_problems(b.role, b.relation, b.columns) AS p WHERE p.kind = 'privilege';
   RETURN QUERY SELECT 'privileges', problems IS NULL, coalesce(problems, format('Role %I may read the app''s tables.', current_user)),

@@ -55,7 +55,7 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'TR008', MESSAGE = 'extension is not bound to the app''s tables',
       HINT = 'Run SELECT * FROM trainer_attach().';
   END IF;
-  SELECT string_agg(p.problem, E'\n') INTO problems
+  SELECT string_agg(p.problem, E'\n' ORDER BY p.problem COLLATE "C") INTO problems
   FROM @extschema@.trainer_bindings AS bound
   CROSS JOIN LATERAL @extschema@.trainer_binding_problems(bound.role, bound.relation, bound.columns) AS p
   WHERE p.kind = 'fit';

@@ -56,7 +56,7 @@ AS $$
            json_typeof(m.value -> 'role') AS role_type, m.value ->> 'role' AS role,
            json_typeof(m.value -> 'content') AS content_type, m.value ->> 'content' AS content,
            coalesce(json_typeof(m.value -> 'tool_calls') = 'array' OR json_typeof(m.value -> 'function_call') = 'object', false) AS calls,
-           m.value ->> 'weight' AS weight
+           (m.value -> 'weight')::text AS weight
     FROM example AS e
     CROSS JOIN LATERAL (SELECT @extschema@.trainer_readable_json(e.line) AS list OFFSET 0) AS readable
     CROSS JOIN LATERAL json_array_elements(CASE WHEN json_typeof(list) = 'array' THEN list ELSE '[]' END)
@@ -125,7 +125,7 @@ AS $$
     SELECT NULL, NULL, 'error', 'file_too_large', format('the %s file has %s bytes; the provider takes 536870912', split, bytes)
     FROM file WHERE bytes > 536870912
   )
-  SELECT * FROM problem AS p ORDER BY p.ordinal NULLS LAST, p.severity, p.code, p.problem
+  SELECT * FROM problem AS p ORDER BY p.ordinal NULLS LAST, p.severity COLLATE "C", p.code COLLATE "C", p.problem COLLATE "C"
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_validate_dataset(uuid) IS
   'every example that the provider would refuse (error) or treat otherwise than meant (warning), and why; no rows when clean';
@@ -147,7 +147,7 @@ AS $$
     CROSS JOIN LATERAL @extschema@.trainer_readable_json(e.messages::text) AS readable
     WHERE e.dataset_id = (SELECT id FROM dataset) AND e.split = 'train'),
   total AS (
-    SELECT coalesce(sum(least(x.tokens, d.token_limit)), 0)::bigint AS tokens, coalesce(sum(x.bytes), 0) AS bytes,
+    SELECT sum(least(coalesce(x.tokens, 0), d.token_limit))::bigint AS tokens, coalesce(sum(x.bytes), 0) AS bytes,
            count(*) FILTER (WHERE x.tokens > d.token_limit) AS over_limit
     FROM dataset AS d LEFT JOIN example AS x ON true)
   SELECT d.base_model, t.tokens, d.epochs, t.tokens * d.epochs,
