@@ -8,6 +8,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr double kMaxSetting = 1e6;
+
 Reply ok(std::string body) {
   Reply reply;
   reply.body = std::move(body);
@@ -68,8 +70,8 @@ Reply change_settings(Call& call) {
   if (!body.is_object()) return bad_request("", "", "Settings are a JSON object.");
   Options changed = call.state.options;
   for (const auto& [key, value] : body.items()) {
-    if (!value.is_number() || value < 0)
-      return bad_request("invalid_value", key, "'" + key + "' must be a number from 0.");
+    if (!value.is_number() || value < 0 || value > kMaxSetting)
+      return bad_request("invalid_value", key, "'" + key + "' must be a number from 0 to 1000000.");
     if (key == "job_seconds") {
       changed.job_seconds = value;
     } else if (key == "latency_ms") {

@@ -11,6 +11,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::int64_t kMaxMs = 86400000;
+
 struct Kind {
   FaultKind kind;
   std::string_view name;
@@ -196,7 +198,8 @@ std::variant<Fault, Reply> Faults::parse(const std::string& text) {
       read_headers(object, fault);
   if (!good) return bad_request("invalid_type", "", "A member of the fault rule has the wrong type.");
   const bool in_range = fault.status >= 200 && fault.status <= 599 && fault.fraction >= 0 && fault.fraction <= 1 &&
-                        fault.ms >= 0 && fault.count >= -1 && fault.after >= 0 && fault.for_ms >= 0;
+                        fault.ms >= 0 && fault.ms <= kMaxMs && fault.count >= -1 && fault.after >= 0 &&
+                        fault.for_ms >= 0;
   if (!in_range) return bad_request("invalid_value", "", "A member of the fault rule is out of range.");
   return fault;
 }

@@ -78,7 +78,6 @@ struct Exchange {
   Request request;
   Reply reply;
   bool answered = false;  // reply is set, and perhaps being waited for
-  bool too_large = false;
 };
 
 MHD_Result add_query(void* closure, MHD_ValueKind, const char* key, const char* value) {
@@ -158,16 +157,14 @@ struct HttpServer::Impl {
     }
     Exchange& exchange = *static_cast<Exchange*>(*state);
     if (*size > 0) {
-      if (exchange.request.body.size() + *size > kMaxBody) exchange.too_large = true;
-      if (!exchange.too_large) exchange.request.body.append(data, *size);
+      if (exchange.request.body.size() + *size > kMaxBody) exchange.request.too_large = true;
+      if (!exchange.request.too_large) exchange.request.body.append(data, *size);
       *size = 0;
       return MHD_YES;
     }
     if (!exchange.answered) {
       exchange.answered = true;
-      exchange.reply = exchange.too_large
-                           ? error_reply(413, "invalid_request_error", "", "", "The request body is too large.")
-                           : sandbox.handle(exchange.request);
+      exchange.reply = sandbox.handle(exchange.request);
       if (exchange.reply.delay_ms > 0 && alarm.suspend(connection, exchange.reply.delay_ms)) return MHD_YES;
     }
     return send(connection, exchange.reply);

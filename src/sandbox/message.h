@@ -18,6 +18,7 @@ struct Request {
   std::string api_key;                                     // api-key, verbatim
   std::string content_type;
   std::string body;
+  bool too_large = false;  // the body was more than the server takes, and is not here
 };
 
 struct Reply {

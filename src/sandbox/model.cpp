@@ -1,4 +1,5 @@
 // Probabilities and samples of a model, and the built-in model under all others.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <set>
@@ -110,6 +111,23 @@ std::shared_ptr<const Dataset> english() {
   return std::make_shared<const Dataset>(std::move(dataset));
 }
 
+// The place of the choice; at temperature 0 the likeliest.
+std::size_t choose(const std::vector<std::pair<std::string_view, double>>& likely, double temperature, Random& random) {
+  const auto by_probability = [](const auto& a, const auto& b) { return a.second < b.second; };
+  const auto best = std::max_element(likely.begin(), likely.end(), by_probability);
+  if (temperature <= 0) return static_cast<std::size_t>(best - likely.begin());
+  std::vector<double> weights;
+  double sum = 0;
+  for (const auto& [token, p] : likely) {
+    weights.push_back(std::pow(p / best->second, 1 / temperature));  // the best one's is 1, however cold
+    sum += weights.back();
+  }
+  double left = random.uniform() * sum;
+  std::size_t chosen = 0;
+  while (chosen + 1 < weights.size() && (left -= weights[chosen]) >= 0) ++chosen;
+  return chosen;
+}
+
 double smoothed(const std::vector<float>& counts, std::int32_t at, double context, double prior, double below,
                 double mass) {
   const double count = at < 0 ? 0 : mass * static_cast<double>(counts[static_cast<std::size_t>(at)]);
@@ -170,26 +188,13 @@ Model::Sample Model::sample(const Sampling& sampling) const {
     for (const std::string_view token : candidates(before_previous, previous)) choices.insert(token);
     choices.insert(kEnd);
     if (previous == kBegin) choices.erase(kEnd);  // an answer says something
-    std::vector<std::pair<std::string_view, double>> weights;
-    double sum = 0;
+    std::vector<std::pair<std::string_view, double>> likely;
     for (const std::string_view token : choices) {
       // What has been said already is less likely, or the likeliest path would run in circles.
       const double times = 1.0 + static_cast<double>(said.count({previous, token}));
-      const double p = probability(before_previous, previous, token) / (times * times * times);
-      const double weight = sampling.temperature > 0 ? std::pow(p, 1 / sampling.temperature) : p;
-      weights.emplace_back(token, weight);
-      sum += weight;
+      likely.emplace_back(token, probability(before_previous, previous, token) / (times * times * times));
     }
-    double left = random.uniform() * sum;
-    std::size_t chosen = 0;
-    if (sampling.temperature > 0) {
-      while (chosen + 1 < weights.size() && (left -= weights[chosen].second) >= 0) ++chosen;
-    } else {
-      for (std::size_t i = 1; i < weights.size(); ++i) {
-        if (weights[i].second > weights[chosen].second) chosen = i;
-      }
-    }
-    const std::string_view token = weights[chosen].first;
+    const std::string_view token = likely[choose(likely, sampling.temperature, random)].first;
     if (token == kEnd) return sample;
     sample.text += token;
     ++sample.tokens;

@@ -115,6 +115,7 @@ Reply answer(State& state, const Request& request, std::int64_t now_ms, Record& 
   }
   if (std::optional<Reply> refused = check_key(state.options, request)) return *refused;
   if (!route) return std::get<Reply>(found);
+  if (request.too_large) return error_reply(413, "invalid_request_error", "", "", "The request body is too large.");
   const Subject subject = describe(state, request, *route, record);
   Call call{state, request, *route, now_ms, state.faults.apply(request, *route, subject, now_ms), record};
   record.fault = call.effects.names;

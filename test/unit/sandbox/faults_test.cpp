@@ -252,6 +252,7 @@ TEST_F(Faulty, StateCountsJobsByStatusAndKey) {
 
 TEST_F(Faulty, SettingsAreChecked) {
   EXPECT_EQ(api_.post("/_sandbox/settings", {{"job_seconds", -1}}).status, 400);
+  EXPECT_EQ(api_.post("/_sandbox/settings", {{"job_seconds", 1e300}}).status, 400);
   EXPECT_EQ(api_.post("/_sandbox/settings", {{"colour", 1}}).status, 400);
   EXPECT_EQ(api_.post("/_sandbox/settings", {{"job_seconds", 0.5}}).body["job_seconds"], 0.5);
 }
@@ -275,6 +276,15 @@ TEST(Keys, AreAskedForUnderV1Only) {
   request.authorization = "";
   request.api_key = "sk-right-1234567890";
   EXPECT_EQ(api.send(request).status, 200);
+}
+
+TEST(Bodies, ThatAreTooLargeAre413) {
+  Api api;
+  Request request;
+  request.method = "POST";
+  request.path = "/v1/files";
+  request.too_large = true;
+  EXPECT_EQ(api.send(request).status, 413);
 }
 
 TEST(Routes, ThatDoNotExistAreNamed) {

@@ -198,6 +198,14 @@ TEST(Answer, IsTheSameUnderTheSameSeedAndFollowsThePrompt) {
   EXPECT_EQ(Model::answer(model, "kitchen", warm).text, Model::answer(model, "kitchen", warm).text);
 }
 
+TEST(Answer, NearlyColdIsAsGoodAsCold) {
+  const auto corpus = corpus_of(dataset_of({{"harbour", "Ships come and go."}, {"kitchen", "The soup is warm."}}));
+  const auto model = std::make_shared<const Model>(corpus, 5, built_in_model());
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    EXPECT_EQ(Model::answer(model, "kitchen", {0.001, 64, seed}).text, "The soup is warm.");
+  }
+}
+
 TEST(Answer, EndsAtTheLimit) {
   const Model::Sample sample = Model::answer(built_in_model(), "a long story about many things", {1, 2, 3});
   EXPECT_EQ(sample.tokens, 2);
