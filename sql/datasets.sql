@@ -151,6 +151,16 @@ SELECT trainer_prepare_dataset(org(1));
 ALTER TABLE comments RENAME COLUMN body TO original_text;
 SELECT role FROM trainer_attach();
 
+-- A cancel acts at once, and nothing is left behind; the next call works.
+CREATE VIEW slow AS SELECT c.* FROM comments AS c, LATERAL (SELECT pg_sleep(10) FROM generate_series(1, 1) WHERE c.id IS NOT NULL OFFSET 0) AS nap;
+SELECT role FROM trainer_attach(comments => 'slow');
+SET statement_timeout = '100ms';
+SELECT trainer_prepare_dataset(org(1), min_examples => 10);
+RESET statement_timeout;
+SELECT role FROM trainer_attach();
+SELECT (SELECT count(*) FROM training_datasets) AS datasets, (SELECT count(*) FROM training_examples) AS examples;
+SELECT roast_count FROM trainer_prepare_dataset(org(1), min_examples => 10);
+
 -- Parameters out of their range.
 SELECT trainer_prepare_dataset(org(9));
 \echo :SQLSTATE
