@@ -64,7 +64,7 @@ constexpr const char* kRelease =
     " WHERE state IN ('ready', 'reconcile') AND due_at > now() AND last_http_status = 401";
 
 constexpr const char* kNextDue =
-    "SELECT ceil(greatest(0, extract(epoch FROM min(due_at) - clock_timestamp()) * 1000))::bigint"
+    "SELECT ceil(extract(epoch FROM min(due_at) - clock_timestamp()) * 1000)::bigint"
     " FROM @extschema@.trainer_operations WHERE " LIVE;
 
 constexpr const char* kCountDue =
@@ -161,7 +161,7 @@ void release_refused_operations() {
 std::optional<std::chrono::milliseconds> until_next_operation() {
   Rows rows = execute(kNextDue);
   if (rows.is_null(0, 0)) return std::nullopt;
-  return std::chrono::milliseconds(rows.bigint(0, 0));
+  return std::chrono::milliseconds(std::max<std::int64_t>(rows.bigint(0, 0), 0));
 }
 
 std::int64_t count_due_operations() {
