@@ -38,7 +38,7 @@ CREATE TABLE responses (
   cost_cents integer,
   created_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX ON responses (organization_id, created_at);
+CREATE INDEX ON responses (organization_id, created_at DESC, id DESC);
 CREATE INDEX ON responses (comment_id);
 
 CREATE TABLE roast_metadata (
