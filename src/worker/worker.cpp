@@ -35,6 +35,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kNap{10000};
 // After an error of our own (a lock that was not to be had, a full disk), and while there is no key.
 constexpr milliseconds kPause{5000};
+constexpr milliseconds kBreath{100};
 // Nobody gains from a gate that stays shut for long: one request is a fine way to ask again.
 constexpr milliseconds kLongestGate{60000};
 
@@ -182,14 +183,16 @@ class Worker {
     if (!installed) return Exit::not_installed;
     if (installation.epoch != epoch_) return Exit::failed;
     note_pause(installation);
-    next_claim_ = next_claim_after(room, next_due);
+    next_claim_ = next_claim_after(room, claimed.empty(), next_due);
     for (auto& work : claimed) begin(std::move(work));
     return std::nullopt;
   }
 
-  Clock::time_point next_claim_after(int room, std::optional<milliseconds> next_due) const {
+  Clock::time_point next_claim_after(int room, bool came_empty, std::optional<milliseconds> next_due) const {
     Clock::time_point now = Clock::now();
     milliseconds wait = std::min(next_due.value_or(kNap), kNap);
+    // What is due and could not be had is locked by somebody: asking without a pause would not free it.
+    if (came_empty) wait = std::max(wait, kBreath);
     // Full: the next claim follows the next call that ends. Shut: it follows the gate.
     if (room == 0) wait = kNap;
     return std::max(now + wait, std::min(gate_, now + kNap));
