@@ -290,7 +290,7 @@ BEGIN
   END IF;
   LOOP
     -- Each statement of a read committed transaction sees what is committed by then, and holds no snapshot between.
-    SELECT m.status, m.error_sqlstate, m.error_code, m.error_message, m.xmin::text AS xmin INTO model
+    SELECT m.status, m.error_sqlstate, m.error_code, m.error_message, m.created_at INTO model
       FROM @extschema@.custom_models m WHERE m.id = custom_model_id;
     IF NOT FOUND THEN
       RAISE EXCEPTION 'custom model % does not exist', coalesce(custom_model_id::text, 'NULL')
@@ -311,7 +311,8 @@ BEGIN
                 ELSE 'What happened is told by SELECT * FROM trainer_events.' END;
     ELSIF model.status = 'cancelled' THEN
       RAISE EXCEPTION 'training job was cancelled' USING ERRCODE = 'TR002';
-    ELSIF model.xmin = (txid_current_if_assigned() % 4294967296)::text AND model.status = 'pending' THEN
+    ELSIF model.status = 'pending' AND model.created_at = now() AND txid_current_if_assigned() IS NOT NULL THEN
+      -- By its time, which is the transaction's: a row that was written under a savepoint has another xmin.
       RAISE EXCEPTION 'cannot wait for a training that this very transaction has submitted'
         USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Nothing is sent before the transaction commits.';
     ELSIF clock_timestamp() >= deadline THEN

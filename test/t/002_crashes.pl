@@ -1,0 +1,178 @@
+# The server, the worker and answers are lost at every moment that could cost a job: one job at the provider, adopted, deployed.
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use TrainerTest;
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $sandbox = start_sandbox(job_seconds => 0.3);
+my $node    = start_node('crashes', $sandbox, organizations => 24, 'trainer.request_timeout' => '20s');
+my $organization = 0;
+
+sub kill_worker { kill 9, worker_pid($node) }
+
+# The server is back when a worker is.
+sub wait_for_server { return wait_for_worker($node) }
+
+# A job under a name of its own, and faults that fall on it alone. `at` sees the request whose answer hangs, then `kill` comes.
+# How many creations the provider accepted, and what the model came to.
+sub killed_at
+{
+	my ($what, $at, $kill, $latency) = @_;
+	my $fault = $sandbox->fault(kind => 'latency', ms => 15000, %$latency);
+	my $model = train($node, ++$organization, "killed-$organization");
+	wait_until("$what: the request is there", sub { $at->($model) });
+	$kill->();
+	$sandbox->heal;
+	wait_for_server();
+	wait_for_status($node, $model, 'deployed');
+	is(jobs_of($model), 1, "$what: one job");
+	return $model;
+}
+
+sub jobs_of
+{
+	my ($model) = @_;
+	my $token = $node->safe_psql('postgres', "SELECT id FROM trainer_operations WHERE custom_model_id = '$model' AND kind = 'create_job'");
+	return scalar grep { $_->{created} } job_posts($sandbox, $token);
+}
+
+sub created_jobs { return scalar grep { $_->{created} } $sandbox->history(method => 'POST', path => $jobs) }
+sub created_files { return scalar grep { $_->{created} } $sandbox->history(method => 'POST', path => '/v1/files') }
+
+sub restart_killed
+{
+	kill_server($node);
+	$node->start;
+}
+
+my %kills = ('the worker' => \&kill_worker, 'the whole server' => \&restart_killed);
+foreach my $who (sort keys %kills)
+{
+	my $kill  = $kills{$who};
+	my $known = created_jobs();
+	my $model = killed_at("$who killed between the job's creation and its record",
+		sub { created_jobs() > $known }, $kill, { method => 'POST', path => $jobs });
+	like($node->safe_psql('postgres', "SELECT attempt > 1 FROM trainer_operations WHERE custom_model_id = '$model' AND kind = 'create_job'"), qr/^t$/, '... adopted by looking for it');
+
+	$known = created_files();
+	$model = killed_at("$who killed between the upload and its record",
+		sub { created_files() > $known }, $kill, { method => 'POST', path => '/v1/files' });
+	is(scalar(grep { $_->{created} } uploads_of($node, $sandbox, $model)), 2, '... each file uploaded once');
+
+	my $polled = qr{^$jobs/ftjob-[^/]+$};
+	$known = () = $sandbox->history(method => 'GET', path => $polled);
+	killed_at("$who killed while it polls",
+		sub { $sandbox->history(method => 'GET', path => $polled) > $known }, $kill, { method => 'GET', path => "$jobs/*" });
+
+	$known = () = $sandbox->history(method => 'GET', path => qr{^/v1/models/});
+	killed_at("$who killed between success and verification",
+		sub { $sandbox->history(method => 'GET', path => qr{^/v1/models/}) > $known }, $kill, { method => 'GET', path => '/v1/models/*' });
+}
+
+# Killed while the bytes are on their way: nothing has arrived, and it is sent once more.
+{
+	my $set = prepare($node, ++$organization);
+	$node->safe_psql('postgres', "INSERT INTO training_examples SELECT dataset_id, ordinal + 1000 * n, organization_id, 'train', NULL, NULL, messages"
+		. " FROM training_examples, generate_series(1, 120) AS n WHERE dataset_id = '$set' AND split = 'train'");
+	my $model = submit($node, $set);
+	wait_until('the upload has begun', sub { $node->safe_psql('postgres', "SELECT FROM trainer_operations WHERE custom_model_id = '$model' AND state = 'sending'; SELECT in_flight FROM trainer_worker_status()") =~ /[1-9]/ });
+	kill_worker();
+	wait_for_server();
+	wait_for_status($node, $model, 'deployed');
+	is(jobs_of($model), 1, 'the worker killed during an upload: one job');
+	is(scalar(grep { $_->{created} } uploads_of($node, $sandbox, $model)), 2, '... and each file is there once');
+}
+
+# --- lost answers, without any crash: all of them at once ---
+{
+	my %lost = (
+		'the answer of the creation dropped' => { kind => 'drop_after',  method => 'POST', path => $jobs },
+		'the answer of the creation cut'     => { kind => 'truncate',    method => 'POST', path => $jobs },
+		'the creation itself dropped'        => { kind => 'drop_before', method => 'POST', path => $jobs },
+		'a creation that ends in 500'        => { kind => 'status',      method => 'POST', path => $jobs, status => 500 },
+		'every look for it dropped for a while' => { kind => 'drop_before', method => 'GET', path => $jobs, count => 2 });
+	my %model;
+	foreach my $what (sort keys %lost)
+	{
+		my $suffix = "lost-" . ++$organization;
+		my %rule   = %{ $lost{$what} };
+		# A list is about no model: that rule falls on whoever looks first.
+		$sandbox->fault(%rule, $rule{method} eq 'POST' ? (model => $suffix) : ());
+		$model{$what} = train($node, $organization, $suffix);
+	}
+	foreach my $what (sort keys %model)
+	{
+		wait_for_status($node, $model{$what}, 'deployed');
+		is(jobs_of($model{$what}), 1, "$what: one job");
+	}
+	$sandbox->heal;
+
+	foreach my $kind (qw(drop_after truncate drop_before))
+	{
+		my $rule  = $sandbox->fault(kind => $kind, method => 'POST', path => '/v1/files');
+		my $model = train($node, ++$organization);
+		wait_for_status($node, $model, 'deployed');
+		is($sandbox->applied($rule), 1, "an upload met $kind");
+		is(scalar(grep { $_->{created} } uploads_of($node, $sandbox, $model)), 2, '... and each file is there once');
+		is(jobs_of($model), 1, '... and one job');
+	}
+	$sandbox->heal;
+}
+
+# --- stopped with requests that hang ---
+foreach my $mode (qw(smart fast immediate))
+{
+	my $known = created_jobs();
+	$sandbox->fault(kind => 'latency', method => 'POST', path => $jobs, ms => 15000);
+	my $model = train($node, ++$organization);
+	wait_until('the creation hangs', sub { created_jobs() > $known });
+	my $began = time;
+	$node->stop($mode);
+	cmp_ok(my $took = time - $began, '<', 3, sprintf 'stopped (%s) with a hanging request in %.2f s', $mode, time - $began);
+	$sandbox->heal;
+	$node->start;
+	wait_for_status($node, $model, 'deployed');
+	is(jobs_of($model), 1, "... and one job after the start");
+}
+
+# --- the worker and the launcher, terminated and cancelled ---
+{
+	my $known = created_jobs();
+	$sandbox->fault(kind => 'latency', method => 'POST', path => $jobs, ms => 15000);
+	my $model = train($node, ++$organization);
+	wait_until('the creation hangs', sub { created_jobs() > $known });
+	my $pid = wait_for_worker($node);
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+	is(worker_pid($node), $pid, 'a cancel does not end the worker');
+	my $began = time;
+	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid, 5000)");
+	cmp_ok(time - $began, '<', 1, 'terminated, it ends at once');
+	$sandbox->heal;
+	wait_for_worker($node, 'postgres', $pid);
+	cmp_ok(time - $began, '<', 8, 'and another is started');
+	wait_for_status($node, $model, 'deployed');
+	is(jobs_of($model), 1, '... which finds the one job');
+
+	my $launcher = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'trainer launcher'";
+	foreach my $how (qw(pg_cancel_backend pg_terminate_backend))
+	{
+		my $old = $node->safe_psql('postgres', $launcher);
+		$pid = worker_pid($node);
+		$node->safe_psql('postgres', "SELECT $how($old)");
+		wait_until("a launcher after $how", sub { $node->safe_psql('postgres', $launcher) =~ /\d/ });
+		is(worker_pid($node), $pid, "the worker goes on when its launcher met $how");
+	}
+	wait_until('a launcher', sub { $node->safe_psql('postgres', $launcher) =~ /\d/ });
+	my $last = train($node, ++$organization);
+	wait_for_status($node, $last, 'deployed');
+}
+
+check_invariants($node, $sandbox, crashed => 1);
+$node->stop;
+done_testing();
