@@ -8,6 +8,8 @@
 namespace trainer::pg {
 
 bool extension_is_installed();
+// The database that this process is connected to.
+std::string current_database_name();
 // The version that the catalog says is installed; the library's own is TRAINER_VERSION.
 std::string installed_version();
 

@@ -193,16 +193,17 @@ Settings current_settings() {
   return s;
 }
 
-std::vector<std::string> databases_setting() {
+bool database_is_wanted(const std::string& name) {
   const char* setting = databases == nullptr ? "" : databases;
-  List* parts = guarded([&] {
-    List* names = NIL;
-    return SplitIdentifierString(pstrdup(setting), ',', &names) ? names : NIL;
+  List* names = guarded([&] {
+    List* parts = NIL;
+    return SplitIdentifierString(pstrdup(setting), ',', &parts) ? parts : NIL;
   });
-  std::vector<std::string> names;
   ListCell* cell = nullptr;
-  foreach (cell, parts) names.emplace_back(static_cast<const char*>(lfirst(cell)));
-  return names;
+  foreach (cell, names) {
+    if (name == static_cast<const char*>(lfirst(cell))) return true;
+  }
+  return names == NIL;
 }
 
 int max_workers_setting() {

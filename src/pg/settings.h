@@ -29,8 +29,8 @@ struct Settings {
 };
 Settings current_settings();
 
-// Names of trainer.databases; empty: every database that has the extension.
-std::vector<std::string> databases_setting();
+// Does trainer.databases, as it is set now, give the database a worker?
+bool database_is_wanted(const std::string& name);
 // Database workers at a time; 0 when the library is not preloaded.
 int max_workers_setting();
 

@@ -33,7 +33,7 @@ void Calls::begin(core::Work work, pg::SpoolFile spool) {
   auto call = provider::make_call(profile_, work);
   by_operation_[work.operation.id] = id;
   auto& entry = calls_[id];
-  entry = {std::move(work), std::move(spool), std::move(call)};
+  entry = {std::move(work), std::move(spool), std::move(call), key_hash_};
   take(id, entry.call->start());
 }
 
@@ -51,7 +51,8 @@ void Calls::take(std::uint64_t id, provider::Step step) {
   }
   auto entry = calls_.extract(id);
   by_operation_.erase(entry.mapped().work.operation.id);
-  ended_.push_back({std::move(entry.mapped().work), std::move(std::get<core::Outcome>(step))});
+  ended_.push_back(
+      {std::move(entry.mapped().work), std::move(std::get<core::Outcome>(step)), entry.mapped().key_hash != key_hash_});
 }
 
 std::vector<Finished> Calls::step() {

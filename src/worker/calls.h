@@ -21,6 +21,7 @@ namespace trainer::worker {
 struct Finished {
   core::Work work;
   core::Outcome outcome;
+  bool replaced_key = false;  // it began with another key than the one that is in use now
 };
 
 class Calls {
@@ -55,6 +56,7 @@ class Calls {
     core::Work work;
     pg::SpoolFile spool;
     std::unique_ptr<provider::Call> call;
+    std::size_t key_hash = 0;
   };
 
   void take(std::uint64_t id, provider::Step step);

@@ -77,13 +77,10 @@ Entry* scan_databases_unsafe() {
 }
 
 std::vector<Database> wanted_databases() {
-  const std::vector<std::string> names = pg::databases_setting();
   std::vector<Database> wanted;
   for (Entry* entry = pg::guarded([] { return scan_databases_unsafe(); }); entry != nullptr; entry = entry->next) {
     std::string name = NameStr(entry->name);
-    if (names.empty() || std::find(names.begin(), names.end(), name) != names.end()) {
-      wanted.push_back({entry->oid, std::move(name)});
-    }
+    if (pg::database_is_wanted(name)) wanted.push_back({entry->oid, std::move(name)});
   }
   return wanted;
 }

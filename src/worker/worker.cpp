@@ -94,6 +94,7 @@ class Worker {
     auto problem = pg::in_transaction([&] {
       installed = pg::extension_is_installed();
       if (!installed) return;
+      database_ = pg::current_database_name();
       epoch_ = pg::begin_incarnation(settings_.instance_name).epoch;
       pg::take_over_operations(epoch_);
     });
@@ -104,11 +105,12 @@ class Worker {
     return installed ? std::nullopt : std::optional(Exit::not_installed);
   }
 
-  // Turns until the extension is gone or another worker has taken over. Why it ended.
+  // Turns until the extension is gone, another worker has taken over or the database is to have none. Why it ended.
   Exit run() {
     look_at_key();
     while (true) {
       if (take_reload()) {
+        if (!pg::database_is_wanted(database_)) return Exit::failed;  // until the launcher finds it wanted again
         settings_ = pg::current_settings();
         look_at_key();
       }
@@ -193,9 +195,10 @@ class Worker {
     milliseconds wait = std::min(next_due.value_or(kNap), kNap);
     // What is due and could not be had is locked by somebody: asking without a pause would not free it.
     if (came_empty) wait = std::max(wait, kBreath);
-    // Full: the next claim follows the next call that ends. Shut: it follows the gate.
+    // Shut: the next claim follows the gate. Full: it follows the next call that ends.
+    if (now < gate_) return std::min(gate_, now + kNap);
     if (room == 0) wait = kNap;
-    return std::max(now + wait, std::min(gate_, now + kNap));
+    return now + wait;
   }
 
   // Long enough for every request of a chain; an upload that takes longer is renewed, since its call is known.
@@ -230,7 +233,12 @@ class Worker {
     std::vector<pg::Recorded> outcomes;
     outcomes.reserve(finished.size());
     for (auto& end : finished) {
-      note_answer(end.outcome);
+      // The refusal of a key that has been replaced meanwhile says nothing about the one that is used now.
+      if (end.outcome.failure.http_status == 401 && end.replaced_key) {
+        end.outcome.failure.retry_after = milliseconds{0};
+      } else {
+        note_answer(end.outcome);
+      }
       core::Decision decision = core::decide(end.work, end.outcome, policy, random_);
       if (core::is_progress(end.work, end.outcome, decision) && decision.model.empty() && end.outcome.events.empty()) {
         continue;
@@ -296,6 +304,7 @@ class Worker {
 
   pg::Settings settings_ = pg::current_settings();
   Calls calls_;
+  std::string database_;
   std::int64_t epoch_ = 0;
   std::string cursor_;
   bool woken_ = true;
