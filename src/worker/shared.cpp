@@ -54,8 +54,8 @@ void at_transaction_end(XactEvent event, void*) {
   if (event == XACT_EVENT_COMMIT && memory != nullptr) {
     with_lock(LW_EXCLUSIVE, [](Shared& s) {
       Slot* slot = find_slot(MyDatabaseId);
+      if (slot != nullptr) slot->woken = true;
       if (slot != nullptr && slot->state == SlotState::running) {
-        slot->woken = true;
         SetLatch(slot->latch);
       } else {
         s.rescan = true;
