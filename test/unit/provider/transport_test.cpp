@@ -208,6 +208,15 @@ TEST(Transport, PlainHttpIsRefusedBeyondLoopback) {
   }
 }
 
+// "127.1" is no address in the eyes of the base URL, and it leads to loopback.
+TEST(Transport, APublicNameThatLeadsInsideIsNotSpokenTo) {
+  RawServer server([](RawConnection& connection) { connection.wait_for_close(); });
+  const HttpReply reply = Driver("https://127.1:" + std::to_string(server.port()) + "/v1").ask(get_request("/models"));
+  EXPECT_EQ(reply.end, End::not_sent);
+  EXPECT_THAT(reply.error, HasSubstr("private address"));
+  EXPECT_EQ(server.connections(), 0);
+}
+
 TEST(Transport, AProxyOfTheEnvironmentIsIgnored) {
   RawServer server(RawServer::always([](RawConnection& c, const RawRequest&) { c.reply("{}"); }));
   setenv("http_proxy", "http://127.0.0.1:1", 1);
@@ -336,7 +345,7 @@ TEST(Transport, WithoutLimitsInTheWayAllGoAtOnce) {
 }
 
 // libcurl resends on a new connection what died on a kept-alive one; see HttpRequest::once.
-TEST(Transport, WhatMustGoOnceIsNeverResent) {
+TEST(Transport, WhatMustGoOnceIsNeverResentAndTheRestIs) {
   std::atomic<int> posts = 0;
   RawServer server([&](RawConnection& connection) {
     while (const auto request = connection.read()) {
@@ -350,6 +359,10 @@ TEST(Transport, WhatMustGoOnceIsNeverResent) {
   Driver driver(server.base());
   driver.ask(get_request("/models"));
   HttpRequest paid = post_request("/fine_tuning/jobs", "{}");
+  EXPECT_EQ(driver.ask(paid).end, End::broken);
+  EXPECT_EQ(posts, 2) << "what this test is about does not happen any more";
+  driver.ask(get_request("/models"));
+  posts = 0;
   paid.once = true;
   EXPECT_EQ(driver.ask(paid).end, End::broken);
   EXPECT_EQ(posts, 1);
