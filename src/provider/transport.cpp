@@ -72,7 +72,6 @@ HttpReply not_sent(std::string error) {
 }  // namespace
 
 struct Transport::Impl {
-  // Destroyed in reverse order: the easy handles leave the multi handle before it goes.
   int epoll = -1;
   CURLM* multi = nullptr;
   std::optional<Clock::time_point> deadline;  // when libcurl wants to be called without an event

@@ -19,7 +19,7 @@ struct TransportLimits {
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds request_timeout{60000};   // whole exchange; uploads get the time that 64 kB/s needs on top
   std::size_t max_response_bytes = 16 * 1024 * 1024;  // counted after decoding; more is End::broken
-  int max_connections = 256;                          // kept open; further requests wait inside libcurl
+  int max_connections = 256;  // kept open; further requests wait in line, and their time does not run
 };
 
 struct Finished {
