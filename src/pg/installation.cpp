@@ -4,24 +4,32 @@
 
 extern "C" {
 #include <access/xlog.h>
+#include <commands/dbcommands.h>
 #include <commands/extension.h>
 }
 
 namespace trainer::pg {
 namespace {
 
+// Neither a dump that is being restored nor a pause that is being asked for comes in between.
+constexpr const char* kLock = "LOCK TABLE @extschema@.trainer_installation IN SHARE ROW EXCLUSIVE MODE";
+
 constexpr const char* kBegin =
-    "INSERT INTO @extschema@.trainer_installation AS i (system_identifier, database_oid, instance_name, epoch)"
-    " VALUES ($1, $2::oid, $3, 1)"
-    " ON CONFLICT (singleton) DO UPDATE SET epoch = i.epoch + 1,"
-    "  paused = i.paused OR (i.system_identifier, i.database_oid, i.instance_name) IS DISTINCT FROM ($1, $2::oid, $3),"
-    "  paused_reason = CASE"
-    "   WHEN i.paused THEN i.paused_reason"
-    "   WHEN i.system_identifier IS DISTINCT FROM $1 THEN 'the database was copied from another cluster'"
-    "   WHEN i.database_oid IS DISTINCT FROM $2::oid THEN 'the database was copied from another database'"
-    "   WHEN i.instance_name IS DISTINCT FROM $3 THEN 'trainer.instance_name has changed'"
-    "   ELSE i.paused_reason END"
-    " RETURNING epoch, paused, paused_reason";
+    "WITH known AS ("
+    "  UPDATE @extschema@.trainer_installation i SET epoch = i.epoch + 1,"
+    "   paused = i.paused OR (i.system_identifier, i.database_oid, i.instance_name) IS DISTINCT FROM ($1, $2::oid, $3),"
+    "   paused_reason = CASE"
+    "    WHEN i.paused THEN i.paused_reason"
+    "    WHEN i.system_identifier IS DISTINCT FROM $1 THEN 'the database was copied from another cluster'"
+    "    WHEN i.database_oid IS DISTINCT FROM $2::oid THEN 'the database was copied from another database'"
+    "    WHEN i.instance_name IS DISTINCT FROM $3 THEN 'trainer.instance_name has changed'"
+    "    ELSE i.paused_reason END"
+    "  RETURNING epoch, paused, paused_reason),"
+    " first AS ("
+    "  INSERT INTO @extschema@.trainer_installation (system_identifier, database_oid, instance_name, epoch)"
+    "   SELECT $1, $2::oid, $3, 1 WHERE NOT EXISTS (SELECT FROM known)"
+    "  RETURNING epoch, paused, paused_reason)"
+    " SELECT * FROM known UNION ALL SELECT * FROM first";
 
 constexpr const char* kRead = "SELECT epoch, paused, paused_reason FROM @extschema@.trainer_installation";
 
@@ -40,12 +48,18 @@ bool extension_is_installed() {
   return guarded([] { return OidIsValid(get_extension_oid("trainer", true)); });
 }
 
+std::string current_database_name() {
+  const char* name = guarded([] { return get_database_name(MyDatabaseId); });
+  return name == nullptr ? std::string() : std::string(name);
+}
+
 std::string installed_version() {
   Rows rows = execute_once("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'trainer'");
   return rows.empty() ? std::string() : rows.text(0, 0);
 }
 
 Installation begin_incarnation(const std::string& instance_name) {
+  execute(kLock);
   return read(execute(kBegin, Args()
                                   .bigint(static_cast<std::int64_t>(GetSystemIdentifier()))
                                   .bigint(static_cast<std::int64_t>(MyDatabaseId))

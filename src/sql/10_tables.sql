@@ -259,6 +259,24 @@ CREATE TABLE @extschema@.trainer_installation (
 COMMENT ON TABLE @extschema@.trainer_installation IS 'the server that this installation belongs to, and whether its worker is paused; written by the worker''s first start';
 COMMENT ON COLUMN @extschema@.trainer_installation.epoch IS 'incarnation of the worker; an older one''s results are not recorded';
 
+-- A restored dump brings the row of the database that it was taken from, and the worker may have begun the moment the
+-- extension was there. Where the two meet, this database is the copy; the tokens of what is under way hold the first one's id.
+CREATE FUNCTION @extschema@.trainer_meet_installation() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  UPDATE @extschema@.trainer_installation i
+    SET id = NEW.id, paused = true, paused_reason = coalesce(NEW.paused_reason, 'the database was restored from a dump');
+  IF FOUND THEN
+    RETURN NULL;
+  END IF;
+  RETURN NEW;
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_meet_installation() IS
+  'pauses a worker that has begun before the dump of another database was restored under it';
+CREATE TRIGGER trainer_meet_installation BEFORE INSERT ON @extschema@.trainer_installation
+  FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_meet_installation();
+
 DO $$
 DECLARE
   table_name text;

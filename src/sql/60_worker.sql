@@ -39,8 +39,12 @@ CREATE FUNCTION @extschema@.trainer_pause_worker(reason text DEFAULT 'paused by 
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  INSERT INTO @extschema@.trainer_installation AS i (paused, paused_reason) VALUES (true, reason)
-    ON CONFLICT (singleton) DO UPDATE SET paused = true, paused_reason = coalesce(i.paused_reason, excluded.paused_reason);
+  -- Not by ON CONFLICT: an insert beside a row is what a restored dump does.
+  LOCK TABLE @extschema@.trainer_installation IN SHARE ROW EXCLUSIVE MODE;
+  UPDATE @extschema@.trainer_installation i SET paused = true, paused_reason = coalesce(i.paused_reason, reason);
+  IF NOT FOUND THEN
+    INSERT INTO @extschema@.trainer_installation (paused, paused_reason) VALUES (true, reason);
+  END IF;
   PERFORM @extschema@.trainer_wake_worker();
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_pause_worker(text) IS

@@ -159,16 +159,16 @@ foreach my $mode (qw(smart fast immediate))
 	wait_for_status($node, $model, 'deployed');
 	is(jobs_of($model), 1, '... which finds the one job');
 
+	# The launcher alone, cancelled; then both at once.
 	my $launcher = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'trainer launcher'";
-	foreach my $how (qw(pg_cancel_backend pg_terminate_backend))
-	{
-		my $old = $node->safe_psql('postgres', $launcher);
-		$pid = worker_pid($node);
-		$node->safe_psql('postgres', "SELECT $how($old)");
-		wait_until("a launcher after $how", sub { $node->safe_psql('postgres', $launcher) =~ /\d/ });
-		is(worker_pid($node), $pid, "the worker goes on when its launcher met $how");
-	}
-	wait_until('a launcher', sub { $node->safe_psql('postgres', $launcher) =~ /\d/ });
+	my $old = $node->safe_psql('postgres', $launcher);
+	$pid = worker_pid($node);
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend($old)");
+	wait_until('a launcher after a cancel', sub { $node->safe_psql('postgres', $launcher) =~ /\d/ });
+	is(worker_pid($node), $pid, 'the worker goes on when its launcher is cancelled');
+	$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE backend_type LIKE 'trainer %'");
+	wait_for_worker($node, 'postgres', $pid);
+	isnt($node->safe_psql('postgres', $launcher), $old, 'launcher and worker come back when both were terminated');
 	my $last = train($node, ++$organization);
 	wait_for_status($node, $last, 'deployed');
 }
