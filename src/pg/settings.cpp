@@ -38,8 +38,14 @@ bool refuse(const char* detail) {
   return false;
 }
 
+// The server's own message quotes the value, and somebody will set the key itself where its file's name belongs.
+bool refuse_unquoted(const char* name, const char* detail) {
+  GUC_check_errmsg("invalid value for parameter \"%s\"", name);
+  return refuse(detail);
+}
+
 template <class Check>
-bool checked(char** value, Check check) {
+bool checked(const char* name, char** value, Check check) {
   if (*value == nullptr || **value == '\0') return true;
   char detail[512] = "The value could not be checked.";
   bool ok = false;
@@ -52,11 +58,15 @@ bool checked(char** value, Check check) {
   } catch (...) {
     ok = false;  // out of memory: refused with the general detail
   }
-  return ok ? true : refuse(detail);
+  return ok ? true : refuse_unquoted(name, detail);
 }
 
 bool check_api_key_file(char** value, void**, GucSource source) {
-  if (checked(value, [](const std::string& path) { return core::check_key_file(path); })) return true;
+  constexpr const char* kName = "trainer.api_key_file";
+  if (*value != nullptr && **value != '\0' && **value != '/') {
+    return refuse_unquoted(kName, "A file is named by its absolute path.");
+  }
+  if (checked(kName, value, [](const std::string& path) { return core::check_key_file(path); })) return true;
   // A file whose mode somebody has changed must not keep the whole server from starting: the worker refuses to read it.
   if (!IsUnderPostmaster && source == PGC_S_FILE) {
     ereport(WARNING,
@@ -68,7 +78,7 @@ bool check_api_key_file(char** value, void**, GucSource source) {
 }
 
 bool check_api_base(char** value, void**, GucSource) {
-  return checked(value, [](const std::string& url) { return core::check_api_base(url); });
+  return checked("trainer.api_base", value, [](const std::string& url) { return core::check_api_base(url); });
 }
 
 bool check_provider(char** value, void**, GucSource) {
@@ -86,7 +96,8 @@ bool check_databases(char** value, void**, GucSource) {
 }
 
 bool check_api_key_env(char** value, void**, GucSource) {
-  return checked(value, [](const std::string& variable) { return core::check_environment_name(variable); });
+  return checked("trainer.api_key_env", value,
+                 [](const std::string& variable) { return core::check_environment_name(variable); });
 }
 
 void string_setting(const char* name, const char* description, const char* more, char** variable, const char* initial,

@@ -45,14 +45,14 @@ sub wait_until
 
 my @sandboxes;
 
-# start_sandbox(job_seconds => 0.3, ...): options are those of the program, with _ for -.
+# start_sandbox(job_seconds => 0.3, ...): options are those of the program, with _ for -; api_key => undef takes any.
 sub start_sandbox
 {
 	my %options = (port => 0, job_seconds => 0.3, max_seconds => 300, api_key => $canary, @_);
 	my $program = $ENV{TRAINER_SANDBOX} or BAIL_OUT('TRAINER_SANDBOX does not name the sandbox program');
 	my $dir     = PostgreSQL::Test::Utils::tempdir();
-	my $key     = write_key("$dir/key", delete $options{api_key});
-	my @command = ($program, '--port-file', "$dir/port", '--api-key-file', $key);
+	my $key     = delete $options{api_key};
+	my @command = ($program, '--port-file', "$dir/port", defined $key ? ('--api-key-file', write_key("$dir/key", $key)) : ());
 	foreach my $name (sort keys %options)
 	{
 		(my $flag = "--$name") =~ tr/_/-/;
