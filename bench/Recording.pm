@@ -1,0 +1,3 @@
+package Recording;
+sub measure {}
+1;

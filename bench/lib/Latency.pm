@@ -1,0 +1,3 @@
+package Latency;
+sub measure {}
+1;
