@@ -9,12 +9,30 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// Failures of a poll that are no refusals lengthen the wait, and count no further than this: after an outage, however
+// long, a job is not given up for its first refusal.
+constexpr int kOutagePolls = kRefusedPolls / 2;
+
+// A sweep that comes between the end of one job and the creation of its successor waits for it this long at a time.
+constexpr milliseconds kSweepWaits{60000};
+
 bool is_upload(OperationKind kind) {
   return kind == OperationKind::upload_training_file || kind == OperationKind::upload_validation_file;
 }
 
 Notice notice(std::string kind, std::vector<std::pair<std::string, std::string>> detail = {}) {
   return {std::move(kind), std::move(detail)};
+}
+
+bool training_is_over(std::string_view status) {
+  return status == "evaluating" || status == "succeeded" || status == "deployed" || status == "retired" ||
+         status == "failed" || status == "cancelled";
+}
+
+// A job may be there, and may be paid for, without our knowing it.
+bool is_in_doubt(const Work& work, Delivery delivery) {
+  return work.operation.state == OperationState::checking ||
+         (is_paid(work.operation.kind) && delivery == Delivery::unknown);
 }
 
 // Files at the provider that no job needs any more.
@@ -58,8 +76,10 @@ milliseconds wait_after(const Work& work, const Outcome& outcome, const Random& 
   return wait;
 }
 
-bool gives_up(const Work& work) {
-  return work.operation.kind != OperationKind::poll_job && work.operation.age >= kGiveUpAfter;
+bool gives_up(const Work& work, const Outcome& outcome) {
+  if (work.operation.kind == OperationKind::poll_job) return false;
+  if (work.operation.kind == OperationKind::create_job && is_in_doubt(work, outcome.delivery)) return false;
+  return work.operation.age >= kGiveUpAfter;
 }
 
 // The end of an operation that could not be done; what it was for decides what that means for the model.
@@ -101,11 +121,13 @@ Condition refusal(const Work& work, const Failure& failure) {
 
 Decision try_again(const Work& work, const Outcome& outcome, const Random& random) {
   Decision decision;
-  bool in_doubt = work.operation.state == OperationState::checking ||
-                  (is_paid(work.operation.kind) && outcome.delivery == Delivery::unknown);
-  decision.state = in_doubt ? OperationState::reconcile : OperationState::ready;
+  decision.state = is_in_doubt(work, outcome.delivery) ? OperationState::reconcile : OperationState::ready;
   decision.due_in = wait_after(work, outcome, random);
-  decision.misses = work.operation.misses + (work.operation.kind == OperationKind::poll_job ? 1 : 0);
+  decision.misses = work.operation.misses;
+  if (work.operation.kind == OperationKind::poll_job) {
+    ++decision.misses;
+    if (outcome.delivery != Delivery::rejected) decision.misses = std::min(decision.misses, kOutagePolls);
+  }
   return decision;
 }
 
@@ -130,9 +152,6 @@ Decision after_upload(const Work& work, const Outcome& outcome) {
   bool training = work.operation.kind == OperationKind::upload_training_file;
   (training ? decision.model.training_file_id : decision.model.validation_file_id) = outcome.remote_id;
   decision.model.status = "uploading";
-  for (const auto& surplus : outcome.surplus_ids) {
-    decision.next.push_back({OperationKind::delete_file, surplus, milliseconds{0}});
-  }
   bool more = training && work.model.has_validation;
   decision.next.push_back(
       {more ? OperationKind::upload_validation_file : OperationKind::create_job, "", milliseconds{0}});
@@ -175,7 +194,8 @@ Decision after_creation(const Work& work, const Outcome& outcome, const Policy& 
   decision.state = OperationState::done;
   decision.model.provider_job_id = outcome.job->id;
   decision.model.started = true;
-  note_job(work, *outcome.job, decision);
+  // The end of a job, which one that is found again may have reached, is the poll's to tell.
+  if (!is_terminal(outcome.job->status)) note_job(work, *outcome.job, decision);
   // The first look is taken at once: a cancellation that came in while the job was being created is seen by it.
   decision.next.push_back({OperationKind::poll_job, "", milliseconds{0}});
   decision.next.push_back({OperationKind::sweep_duplicates, work.operation.id, policy.quiet_period});
@@ -204,8 +224,23 @@ void after_failure(const Work& work, const RemoteJob& job, const Policy& policy,
       "training_retried", {{"provider_job_id", job.id}, {"code", job.error_code}, {"message", job.error_message}}));
 }
 
+// A job that has succeeded and does not name its model yet has not ended for us.
+Decision model_has_no_name(const Work& work, const Outcome& outcome, const Random& random) {
+  if (work.operation.misses >= kRefusedPolls) {
+    Failure failure;
+    failure.code = "no_model";
+    failure.message = "The job has succeeded without naming its model.";
+    return give_up(work, Condition::model_deployment_failed, failure);
+  }
+  Decision decision;
+  decision.misses = work.operation.misses + 1;
+  decision.due_in = wait_after(work, outcome, random);
+  return decision;
+}
+
 Decision after_poll(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random) {
   const RemoteJob& job = *outcome.job;
+  if (job.status == "succeeded" && job.fine_tuned_model.empty()) return model_has_no_name(work, outcome, random);
   Decision decision;
   note_job(work, job, decision);
   note_events(outcome, decision.model);
@@ -259,30 +294,36 @@ Decision after_verification(const Work& work, const Policy& policy) {
   decision.state = OperationState::done;
   decision.model.status = "succeeded";
   decision.model.verified = true;
-  // Somebody asked for it, or everything that answers goes live.
-  decision.model.deploy = policy.auto_deploy || work.operation.argument == kDeployArgument;
+  // Somebody asked for it, or everything new that answers goes live; what was live before is not new.
+  bool is_new = work.model.status == "evaluating";
+  decision.model.deploy = work.operation.argument == kDeployArgument || (policy.auto_deploy && is_new);
   decision.notices.push_back(notice("model_verified"));
   return decision;
 }
 
-// A model may need minutes until it can be found (contract, section 5.7); one that cannot be reached at all is not to
-// blame.
+// A model may need minutes until it can be found (contract, section 5.7).
 Decision model_does_not_answer(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random) {
   if (work.operation.age >= policy.model_grace_period) {
     return give_up(work, Condition::model_deployment_failed, outcome.failure);
   }
   Decision decision = try_again(work, outcome, random);
-  decision.due_in =
-      std::min(decision.due_in, std::max(policy.model_grace_period - work.operation.age, milliseconds{100}));
+  // The last look is taken when the period ends, unless the provider asked for more time.
+  if (!outcome.failure.retry_after) {
+    decision.due_in =
+        std::min(decision.due_in, std::max(policy.model_grace_period - work.operation.age, milliseconds{100}));
+  }
   return decision;
 }
 
-// After cancel, pause or resume: the poll tells what came of it, and is due at once.
-Decision after_order(const Work& work, const Outcome& outcome) {
+// After cancel, pause or resume the poll tells what came of it, and is due at once. But a provider that takes its time
+// to cancel is asked again by each poll: those keep to their interval.
+Decision after_order(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random) {
   Decision decision;
   decision.state = OperationState::done;
-  if (outcome.job && !is_terminal(outcome.job->status)) note_job(work, *outcome.job, decision);
-  decision.next.push_back({OperationKind::poll_job, "", milliseconds{0}});
+  bool is_slow_cancel =
+      work.operation.kind == OperationKind::cancel_job && outcome.job && !is_terminal(outcome.job->status);
+  milliseconds wait = is_slow_cancel ? jittered(policy.poll_interval, random) : milliseconds{0};
+  decision.next.push_back({OperationKind::poll_job, "", wait});
   return decision;
 }
 
@@ -311,7 +352,7 @@ Decision after_success(const Work& work, const Outcome& outcome, const Policy& p
     case OperationKind::cancel_job:
     case OperationKind::pause_job:
     case OperationKind::resume_job:
-      return after_order(work, outcome);
+      return after_order(work, outcome, policy, random);
     case OperationKind::sweep_duplicates:
       return after_sweep(outcome);
     case OperationKind::delete_file:
@@ -322,41 +363,74 @@ Decision after_success(const Work& work, const Outcome& outcome, const Policy& p
   return decision;
 }
 
+Decision decide_outcome(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random) {
+  const OperationKind kind = work.operation.kind;
+  if (outcome.delivery == Delivery::ok) {
+    return outcome.absent ? after_empty_listing(work, policy) : after_success(work, outcome, policy, random);
+  }
+  // A provider that cannot be reached, or refuses for now, says nothing about the model.
+  bool says_something = outcome.delivery == Delivery::rejected || outcome.delivery == Delivery::unknown;
+  if (kind == OperationKind::verify_model && says_something) {
+    return model_does_not_answer(work, outcome, policy, random);
+  }
+  if (kind == OperationKind::poll_job && work.operation.misses < kRefusedPolls) {
+    return try_again(work, outcome, random);
+  }
+  // While in doubt, a refusal concerns the look, not the request that was lost: the doubt stays.
+  if (outcome.delivery == Delivery::rejected && !is_in_doubt(work, outcome.delivery)) {
+    return give_up(work, refusal(work, outcome.failure), outcome.failure);
+  }
+  if (gives_up(work, outcome)) return give_up(work, Condition::provider_unavailable, outcome.failure);
+  return try_again(work, outcome, random);
+}
+
+bool is_final(OperationState state) {
+  return state == OperationState::done || state == OperationState::failed || state == OperationState::cancelled;
+}
+
 }  // namespace
 
 std::optional<Decision> decide_before_call(const Work& work) {
   const Operation& operation = work.operation;
-  bool nothing_there = operation.state == OperationState::sending;
-  if (work.model.cancel_requested && nothing_there &&
-      (is_upload(operation.kind) || operation.kind == OperationKind::create_job)) {
-    return cancelled_before_job(work);
+  Decision decision;
+  switch (operation.kind) {
+    case OperationKind::upload_training_file:
+    case OperationKind::upload_validation_file:
+    case OperationKind::create_job:
+      if (work.model.cancel_requested && operation.state == OperationState::sending) return cancelled_before_job(work);
+      return std::nullopt;
+    case OperationKind::poll_job:
+    case OperationKind::cancel_job:
+    case OperationKind::pause_job:
+    case OperationKind::resume_job:
+      if (!work.model.provider_job_id.empty() && !training_is_over(work.model.status)) return std::nullopt;
+      decision.state = OperationState::cancelled;
+      return decision;
+    case OperationKind::sweep_duplicates:
+      // Only beside the job that was adopted can another one be told to be a duplicate.
+      if (!work.model.provider_job_id.empty() || training_is_over(work.model.status)) return std::nullopt;
+      decision.due_in = kSweepWaits;
+      return decision;
+    default:
+      return std::nullopt;
   }
-  return std::nullopt;
 }
 
 Decision decide(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random) {
-  if (outcome.delivery == Delivery::ok) {
-    return outcome.absent ? after_empty_listing(work, policy) : after_success(work, outcome, policy, random);
+  Decision decision = decide_outcome(work, outcome, policy, random);
+  // Further files of the same upload. One that goes on finds them again: they may be what it has to adopt.
+  if (is_upload(work.operation.kind) && is_final(decision.state)) {
+    for (const auto& surplus : outcome.surplus_ids) {
+      decision.next.push_back({OperationKind::delete_file, surplus, milliseconds{0}});
+    }
   }
-  if (work.operation.kind == OperationKind::verify_model && outcome.delivery != Delivery::not_sent) {
-    return model_does_not_answer(work, outcome, policy, random);
-  }
-  if (work.operation.kind == OperationKind::poll_job && work.operation.misses < kRefusedPolls) {
-    return try_again(work, outcome, random);
-  }
-  // While in doubt, a refusal concerns the look, not the request that was lost: the doubt stays.
-  bool in_doubt = work.operation.state == OperationState::checking;
-  if (outcome.delivery == Delivery::rejected && !in_doubt) {
-    return give_up(work, refusal(work, outcome.failure), outcome.failure);
-  }
-  if (gives_up(work)) return give_up(work, Condition::provider_unavailable, outcome.failure);
-  return try_again(work, outcome, random);
+  return decision;
 }
 
 bool is_progress(const Work& work, const Outcome& outcome, const Decision& decision) {
   return work.operation.kind == OperationKind::poll_job && outcome.delivery == Delivery::ok &&
-         decision.state == OperationState::ready && work.operation.misses == 0 && decision.next.empty() &&
-         decision.notices.empty();
+         decision.state == OperationState::ready && work.operation.misses == 0 && decision.misses == 0 &&
+         decision.next.empty() && decision.notices.empty();
 }
 
 }  // namespace trainer::core

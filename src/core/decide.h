@@ -25,7 +25,8 @@ struct Policy {
 };
 
 // An operation that could not be done for this long is given up: the provider, or the account, is not coming back by
-// itself. Polls go on: the job runs, and is paid for, whether we look or not.
+// itself. Polls go on: the job runs, and is paid for, whether we look or not. So does the look for a job whose creation
+// was never answered, for the same reason.
 constexpr std::chrono::hours kGiveUpAfter{24};
 
 // Listings that must not show the token before a request whose answer was lost is sent again, spread over the quiet
@@ -88,9 +89,11 @@ struct Decision {
   std::vector<Notice> notices;
 };
 
-// What follows without any call; nullopt when the call is to be made. A cancelled training sends nothing more.
+// What follows without any call; nullopt when the call is to be made. A cancelled training sends nothing more, and a
+// job that is not there, or whose end is known, is neither looked at nor given orders.
 std::optional<Decision> decide_before_call(const Work& work);
 
+// Precondition: an outcome that is ok, and not absent, has the job that was created or looked at.
 Decision decide(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random);
 
 // True for a poll that found its job still going: nothing of the operation changes (the claim has set the next poll
