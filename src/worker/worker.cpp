@@ -74,6 +74,11 @@ void override_settings() {
       {"idle_in_transaction_session_timeout", "0"},
       {"lock_timeout", "5s"},
       {"jit", "off"},
+      // Every statement of the worker goes by keys. Its plans are made once, perhaps while the tables are empty, and a
+      // scan that was cheap then would be made for each of thousands of operations.
+      {"enable_seqscan", "off"},
+      {"enable_hashjoin", "off"},
+      {"enable_mergejoin", "off"},
   };
   pg::guarded([] {
     for (const auto& [name, value] : kFixed) SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
