@@ -30,7 +30,7 @@ SELECT count(*) FROM trainer_home.trainer_attach();
 SELECT count(*) AS foreign_keys, bool_and(oid IN (SELECT oid FROM before)) AS the_same FROM pg_constraint WHERE conname LIKE '%\_host\_%';
 SELECT conrelid::regclass, conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname LIKE '%\_host\_%' ORDER BY conname;
 RESET search_path;
-SELECT check_name, ok, detail, hint FROM trainer_home.trainer_check_binding();
+SELECT check_name, ok, replace(detail, quote_ident(current_user), '(me)') AS detail, hint FROM trainer_home.trainer_check_binding();
 
 -- Indexes that serve, and such that do not.
 CREATE INDEX responses_wrong ON app.responses (organization_id, created_at, id DESC);
