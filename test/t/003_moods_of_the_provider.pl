@@ -102,12 +102,16 @@ foreach my $what (sort keys %rounds)
 
 # --- lists that lag, and a job that somebody has made twice ---
 {
-	my $lag = $sandbox->fault(kind => 'list_lag', ms => 400, count => -1);
+	# Longer than the first pause after a failure: whoever does not wait out the quiet period sends it again.
+	set_setting($node, 'trainer.reconcile_quiet_period', '3s');
+	my $lag = $sandbox->fault(kind => 'list_lag', ms => 1800, count => -1);
 	$sandbox->fault(kind => 'drop_after', method => 'POST', path => $jobs);
 	my $model = train($node, 9);
 	wait_for_status($node, $model, 'deployed');
 	my $token = operation($model, 'create_job', 'id');
 	is(scalar(grep { $_->{created} } job_posts($sandbox, $token)), 1, 'a list that lags for less than the quiet period makes no second job');
+	cmp_ok($sandbox->applied($lag), '>', 1, '... and was asked more than once');
+	set_setting($node, 'trainer.reconcile_quiet_period', '600ms');
 	$sandbox->heal;
 
 	$sandbox->settings(job_seconds => 3);

@@ -213,12 +213,14 @@ sub start_node
 
 sub org { return sprintf '00000000-0000-4000-8000-%012d', $_[0] }
 
-# The app's tables with generated data, and the extension bound to them.
+# The app's tables with generated data, and the extension bound to them. Text is an SQL expression that ends every reply.
 sub set_up_app
 {
 	my ($node, $database, %of) = @_;
 	my $organizations = $of{organizations} // 1;
 	my $replies       = $of{replies}       // 120;
+	my $text          = $of{text}          // q{E'\U0001F35E \u2028'};
+	my $schema        = $of{schema}        // 'public';
 	$node->safe_psql($database, <<"SQL");
 CREATE TABLE organizations (id uuid PRIMARY KEY, name text, plan_id varchar(50));
 CREATE TABLE comments (id uuid PRIMARY KEY, organization_id uuid REFERENCES organizations, platform text, original_text text);
@@ -233,12 +235,12 @@ INSERT INTO roastr_persona SELECT id, 'Dry wit, kindly meant, at ' || name || '.
 INSERT INTO comments SELECT md5(o.id || 'comment' || n)::uuid, o.id, 'bluesky', format('Question %s about thing %s?', n, n % 7)
   FROM organizations AS o, generate_series(1, $replies) AS n;
 INSERT INTO responses SELECT md5(o.id || 'reply' || n)::uuid, o.id, md5(o.id || 'comment' || n)::uuid,
-  format(E'"Answer" %s,\\nas dry as bread; \\U0001F35E number %s.', n, n % 11), timestamptz '2026-01-01' + n * interval '1 minute'
+  format(E'"Answer" %s,\\nas dry as bread; number %s: ', n, n % 11) || $text, timestamptz '2026-01-01' + n * interval '1 minute'
   FROM organizations AS o, generate_series(1, $replies) AS n;
 INSERT INTO roast_metadata SELECT id, 0.9 FROM responses;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-CREATE EXTENSION trainer;
-SELECT count(*) FROM trainer_attach();
+CREATE EXTENSION trainer SCHEMA $schema;
+SELECT count(*) FROM $schema.trainer_attach();
 ANALYZE;
 SQL
 	return;
