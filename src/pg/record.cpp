@@ -20,7 +20,8 @@ constexpr const char* kFinishCall =
 
 constexpr const char* kChangeModel =
     "UPDATE @extschema@.custom_models m SET"
-    "  status = coalesce($2, status),"
+    // Which model serves is decided by people and by trainer_activate_model(), not by what comes late.
+    "  status = CASE WHEN status IN ('deployed', 'retired') THEN status ELSE coalesce($2, status) END,"
     "  provider_status = nullif(coalesce($3, provider_status), ''),"
     "  provider_job_id = nullif(coalesce($4, provider_job_id), ''),"
     "  training_file_id = coalesce($5, training_file_id),"
@@ -30,12 +31,13 @@ constexpr const char* kChangeModel =
     "  trained_tokens = coalesce($9, trained_tokens),"
     "  training_cost_cents = CASE WHEN $9 IS NULL THEN training_cost_cents"
     "                             ELSE @extschema@.trainer_training_cost_cents(base_model, $9) END,"
-    "  estimated_finish = coalesce(to_timestamp($10), estimated_finish),"
+    "  estimated_finish = CASE WHEN NOT $18 THEN coalesce(to_timestamp($10), estimated_finish) END,"
     "  training_completed_at = CASE WHEN $18 THEN NULL WHEN $19 THEN coalesce(to_timestamp($11), now())"
     "                               ELSE training_completed_at END,"
-    "  current_step = coalesce($12, current_step), total_steps = coalesce($13, total_steps),"
-    "  training_loss = coalesce($14::numeric, training_loss), validation_loss = coalesce($15::numeric, "
-    "validation_loss),"
+    "  current_step = CASE WHEN NOT $18 THEN coalesce($12, current_step) END,"
+    "  total_steps = CASE WHEN NOT $18 THEN coalesce($13, total_steps) END,"
+    "  training_loss = CASE WHEN NOT $18 THEN coalesce($14::numeric, training_loss) END,"
+    "  validation_loss = CASE WHEN NOT $18 THEN coalesce($15::numeric, validation_loss) END,"
     "  error_sqlstate = CASE WHEN $18 THEN NULL ELSE coalesce($16, error_sqlstate) END,"
     "  error_code = CASE WHEN $18 THEN NULL WHEN $16 IS NULL THEN error_code ELSE $17 END,"
     "  error_message = CASE WHEN $18 THEN NULL WHEN $16 IS NULL THEN error_message ELSE $20 END,"
@@ -60,7 +62,8 @@ constexpr const char* kNextOperation =
     " VALUES ($1::uuid, $2::uuid, $3, $4, now() + $5 * interval '1 ms')"
     " ON CONFLICT (custom_model_id, kind, coalesce(argument, ''))"
     "  WHERE state IN ('ready', 'sending', 'reconcile', 'checking')"
-    " DO UPDATE SET due_at = CASE WHEN trainer_operations.state = 'ready'"
+    // A poll is hastened; whatever else is under way already keeps its own pace.
+    " DO UPDATE SET due_at = CASE WHEN trainer_operations.state = 'ready' AND trainer_operations.kind = 'poll_job'"
     "   THEN least(trainer_operations.due_at, excluded.due_at) ELSE trainer_operations.due_at END";
 
 constexpr const char* kNotice = "SELECT @extschema@.trainer_log_event($1::uuid, $2::uuid, $3, jsonb_object($4, $5))";

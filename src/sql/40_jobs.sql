@@ -69,9 +69,13 @@ AS $$
 DECLARE
   bound @extschema@.trainer_bindings;
   plan text;
-  plans text[] := (SELECT array_agg(btrim(name, ' "'))
-                   FROM unnest(string_to_array(current_setting('trainer.plans_with_custom_models', true), ',')) AS name);
+  plans text[];
 BEGIN
+  -- The first C function of a session loads the library: it brings the setting, and drops what was planted under its name.
+  PERFORM @extschema@.trainer_progress_bar(0, 1);
+  plans := (SELECT array_agg(btrim(name, ' "'))
+            FROM unnest(string_to_array(current_setting('trainer.plans_with_custom_models'), ',')) AS name
+            WHERE name ~ '[^ "]');
   SELECT * INTO bound FROM @extschema@.trainer_bindings WHERE role = 'organizations';
   IF NOT FOUND THEN
     RAISE EXCEPTION 'trainer is not attached to the app''s tables'
@@ -84,15 +88,27 @@ BEGIN
   EXECUTE format('SELECT %I::text FROM %s WHERE %I = $1', bound.columns->>'plan_id', bound.relation,
                  bound.columns->>'id')
     INTO plan USING organization_id;
-  IF NOT plan = ANY (plans) OR plan IS NULL THEN
+  IF (plan = ANY (plans)) IS NOT TRUE THEN
     RAISE EXCEPTION 'the organization''s plan does not include custom models'
       USING ERRCODE = 'TR004',
             DETAIL = format('Organization %s has plan %s; the plans with custom models are %s.', organization_id,
-                            coalesce(quote_literal(plan), 'none'), array_to_string(plans, ', ')),
+                            coalesce(quote_literal(plan), 'none'), coalesce(array_to_string(plans, ', '), 'none')),
             HINT = 'Upgrade the organization''s plan, or add the plan to trainer.plans_with_custom_models.';
   END IF;
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_require_plan(uuid) IS 'an error unless the organization''s plan includes custom models';
+
+CREATE FUNCTION @extschema@.trainer_require_new_snapshots() RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'could not serialize access due to concurrent update'
+      USING ERRCODE = 'serialization_failure', HINT = 'The transaction might succeed if retried.';
+  END IF;
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_require_new_snapshots() IS
+  'an error where trying again in the same transaction would see the same rows for ever';
 
 CREATE FUNCTION @extschema@.trainer_add_model(
   dataset @extschema@.training_datasets, name text, suffix text, parent @extschema@.custom_models)
@@ -124,6 +140,7 @@ BEGIN
       IF violated <> 'custom_models_organization_id_version_key' THEN
         RAISE;
       END IF;
+      PERFORM @extschema@.trainer_require_new_snapshots();
     END;
   END LOOP;
 END $$;
@@ -319,7 +336,7 @@ BEGIN
       RAISE EXCEPTION 'training has not ended within %', timeout
         USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Its status is %s.', model.status);
     END IF;
-    PERFORM pg_sleep(least(0.2, greatest(0, extract(epoch FROM deadline - clock_timestamp()))));
+    PERFORM pg_sleep(greatest(0, least(0.2, extract(epoch FROM deadline - clock_timestamp()))));
   END LOOP;
 END $$;
 COMMENT ON PROCEDURE @extschema@.trainer_wait_for_training(uuid, interval) IS

@@ -23,13 +23,14 @@ BEGIN
       WHERE m.id = serving.id;
     BEGIN
       UPDATE @extschema@.custom_models m
-        SET is_active = true, status = 'deployed', deployed_at = now(), updated_at = now()
+        SET is_active = true, status = 'deployed', deployed_at = clock_timestamp(), updated_at = now()
         WHERE m.id = model.id RETURNING * INTO model;
       PERFORM @extschema@.trainer_log_event(model.organization_id, model.id, 'model_deployed',
                                             jsonb_build_object('previous', serving.id));
       RETURN model;
     EXCEPTION WHEN unique_violation THEN
-      NULL;  -- another model went live at the same moment: it is the one to replace
+      -- Another model went live at the same moment: it is the one to replace.
+      PERFORM @extschema@.trainer_require_new_snapshots();
     END;
   END LOOP;
 END $$;
@@ -52,6 +53,11 @@ BEGIN
     RAISE EXCEPTION 'invalid options'
       USING ERRCODE = 'invalid_parameter_value', DETAIL = 'The strategy ''immediate'' takes no options.';
   END IF;
+  -- Operations first, then the model: the order in which the worker locks them.
+  PERFORM FROM @extschema@.trainer_operations o
+    WHERE o.custom_model_id = trainer_deploy_model.custom_model_id AND o.kind = 'verify_model'
+      AND o.state IN ('ready', 'sending')
+    ORDER BY o.id FOR UPDATE;
   model := @extschema@.trainer_find_model(custom_model_id);
   IF model.fine_tuned_model_id IS NULL OR model.status NOT IN ('evaluating', 'succeeded', 'deployed', 'retired', 'failed') THEN
     RAISE EXCEPTION 'the model cannot be deployed'
@@ -81,17 +87,27 @@ DECLARE
   serving @extschema@.custom_models;
   previous @extschema@.custom_models;
 BEGIN
-  SELECT * INTO serving FROM @extschema@.custom_models m
-    WHERE m.organization_id = trainer_rollback_model.organization_id AND m.is_active FOR UPDATE;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION 'no custom model serves the organization'
-      USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Organization: %s.', organization_id);
-  END IF;
-  SELECT * INTO previous FROM @extschema@.custom_models m
-    WHERE m.organization_id = trainer_rollback_model.organization_id AND m.status = 'retired'
-      AND m.verified_at IS NOT NULL AND m.deployed_at < serving.deployed_at
-    ORDER BY m.deployed_at DESC LIMIT 1 FOR UPDATE;
-  UPDATE @extschema@.custom_models m SET is_active = false, status = 'retired', updated_at = now()
+  LOOP
+    SELECT * INTO serving FROM @extschema@.custom_models m
+      WHERE m.organization_id = trainer_rollback_model.organization_id AND m.is_active;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'no custom model serves the organization'
+        USING ERRCODE = 'object_not_in_prerequisite_state',
+              DETAIL = format('Organization: %s.', coalesce(organization_id::text, 'NULL'));
+    END IF;
+    SELECT * INTO previous FROM @extschema@.custom_models m
+      WHERE m.organization_id = trainer_rollback_model.organization_id AND m.status = 'retired'
+        AND m.verified_at IS NOT NULL AND m.deployed_at < serving.deployed_at
+      ORDER BY m.deployed_at DESC LIMIT 1;
+    -- First the model that goes live, then the one that serves: the order of trainer_activate_model(). What has changed
+    -- while we waited for the locks is looked at again.
+    PERFORM FROM @extschema@.custom_models m WHERE m.id = previous.id AND m.status = 'retired' FOR UPDATE;
+    CONTINUE WHEN previous.id IS NOT NULL AND NOT FOUND;
+    PERFORM FROM @extschema@.custom_models m WHERE m.id = serving.id AND m.is_active FOR UPDATE;
+    EXIT WHEN FOUND;
+  END LOOP;
+  -- What was taken back leaves the history of deployments: no later rollback returns to it.
+  UPDATE @extschema@.custom_models m SET is_active = false, status = 'retired', deployed_at = NULL, updated_at = now()
     WHERE m.id = serving.id;
   IF previous.id IS NOT NULL THEN
     -- Its place in the history of deployments stays: another rollback goes further back.
