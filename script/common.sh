@@ -78,11 +78,15 @@ private_postgres() {
 run_user=
 as_user=(env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE -u PGPASSWORD -u PGSERVICE -u PGOPTIONS -u PGDATA LC_ALL=C.UTF-8)
 use_unprivileged_user() {
+  local pass=()
   [ "$(id -u)" = 0 ] || return 0
   run_user=$1
   id -u "$run_user" >/dev/null 2>&1 ||
     useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$run_user"
-  as_user=(setpriv --reuid "$run_user" --regid "$run_user" --clear-groups "${as_user[@]}")
+  # A bare root, fresh from debootstrap, may have a / that only root can enter, and nobody else could run anything. The system
+  # stays as it is: what runs as our user may pass such directories.
+  [[ $(stat -c %A /) == *x ]] || pass=(--inh-caps=+dac_read_search --ambient-caps=+dac_read_search)
+  as_user=(setpriv --reuid "$run_user" --regid "$run_user" --clear-groups "${pass[@]}" "${as_user[@]}")
 }
 
 give_to_user() { [ -z "$run_user" ] || chown -R "$run_user:" "$@"; }
