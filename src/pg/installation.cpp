@@ -6,6 +6,7 @@ extern "C" {
 #include <access/xlog.h>
 #include <commands/dbcommands.h>
 #include <commands/extension.h>
+#include <utils/lsyscache.h>  // get_database_name() moves here in newer servers
 }
 
 namespace trainer::pg {
