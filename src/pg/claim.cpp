@@ -168,14 +168,15 @@ std::int64_t count_due_operations() {
   return execute(kCountDue).bigint(0, 0);
 }
 
-void postpone_operation(const core::Operation& operation, const std::string& error, std::chrono::milliseconds wait) {
+void postpone_operation(const core::Operation& operation, bool was_sent, const std::string& error,
+                        std::chrono::milliseconds wait) {
   execute(kPostpone, Args()
                          .text(operation.id)
                          .bigint(operation.attempt)
                          .bigint(operation.epoch)
                          .text(error)
                          .number(static_cast<double>(wait.count()))
-                         .text(core::is_paid(operation.kind) ? "reconcile" : "ready"));
+                         .text(was_sent && core::is_paid(operation.kind) ? "reconcile" : "ready"));
 }
 
 }  // namespace trainer::pg

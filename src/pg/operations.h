@@ -36,7 +36,8 @@ struct Recorded {
 void record_outcomes(const std::vector<const Recorded*>& outcomes);
 
 // The operation could not be recorded, or not even begun, because of an error of ours: it waits, and shows why.
-void postpone_operation(const core::Operation& operation, const std::string& error, std::chrono::milliseconds wait);
+void postpone_operation(const core::Operation& operation, bool was_sent, const std::string& error,
+                        std::chrono::milliseconds wait);
 
 // Makes what an earlier incarnation of the worker left claimed due at once.
 void take_over_operations(std::int64_t epoch);

@@ -223,7 +223,7 @@ class Worker {
     if (is_upload) {
       auto problem = pg::in_transaction([&] { spool = pg::spool_dataset(work); });
       if (problem) {
-        postpone(work.operation, *problem);
+        postpone(work.operation, false, *problem);
         return;
       }
     }
@@ -261,14 +261,14 @@ class Worker {
     if (!pg::in_transaction([&] { pg::record_outcomes(all); })) return;
     for (const auto* outcome : all) {
       auto problem = pg::in_transaction([&] { pg::record_outcomes({outcome}); });
-      if (problem) postpone(outcome->work.operation, *problem);
+      if (problem) postpone(outcome->work.operation, true, *problem);
     }
   }
 
-  void postpone(const core::Operation& operation, const std::string& problem) {
+  void postpone(const core::Operation& operation, bool was_sent, const std::string& problem) {
     log_problem("trainer worker could not carry out an operation", problem);
     auto again = pg::in_transaction(
-        [&] { pg::postpone_operation(operation, problem, core::backoff(operation.attempt, random_)); });
+        [&] { pg::postpone_operation(operation, was_sent, problem, core::backoff(operation.attempt, random_)); });
     // Not even that: the lease runs out by itself.
     if (again) log_problem("trainer worker could not postpone an operation", *again);
   }
