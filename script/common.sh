@@ -83,9 +83,12 @@ use_unprivileged_user() {
   run_user=$1
   id -u "$run_user" >/dev/null 2>&1 ||
     useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$run_user"
-  # A bare root, fresh from debootstrap, may have a / that only root can enter, and nobody else could run anything. The system
-  # stays as it is: what runs as our user may pass such directories.
-  [[ $(stat -c %A /) == *x ]] || pass=(--inh-caps=+dac_read_search --ambient-caps=+dac_read_search)
+  # A bare root, fresh from debootstrap, may have a / that only root can enter: nobody else could run anything. The system stays
+  # as it is; our user's processes get the capability to read and pass, kept when access(2) asks.
+  if [[ $(stat -c %A /) != *x ]]; then
+    say "Only root can enter / here: processes of $run_user may pass closed directories." >&2
+    pass=(--inh-caps=+dac_read_search --ambient-caps=+dac_read_search --securebits=+no_setuid_fixup)
+  fi
   as_user=(setpriv --reuid "$run_user" --regid "$run_user" --clear-groups "${pass[@]}" "${as_user[@]}")
 }
 
