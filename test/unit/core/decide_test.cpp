@@ -315,6 +315,22 @@ TEST(DecideDoubt, TheThirdEmptyListAfterTheQuietPeriodIsAnAnswer) {
   }
 }
 
+TEST(DecideDoubt, WhatHasCertainlyNotArrivedInADayIsGivenUp) {
+  for (const Kind kind : kPaid) {
+    Work work = work_of(kind, State::checking);
+    work.operation.misses = 2;
+    work.operation.since_sent = kPolicy.quiet_period;
+    work.operation.age = kGiveUpAfter;
+    const Decision decision = decided(work, not_listed());
+    EXPECT_EQ(decision.state, State::failed);
+    EXPECT_EQ(decision.model.status, "failed");
+    EXPECT_EQ(decision.model.error, Condition::provider_unavailable);
+    EXPECT_EQ(decision.model.error_code, "no_answer");
+    work.operation.misses = 1;
+    EXPECT_EQ(decided(work, not_listed()).state, State::reconcile) << "not while it is in doubt";
+  }
+}
+
 TEST(DecideDoubt, ALookThatFailsCountsForNothingAndChangesNothing) {
   for (const Kind kind : kPaid) {
     for (const Delivery delivery : {Delivery::not_sent, Delivery::rejected, Delivery::retry_later, Delivery::unknown}) {
