@@ -23,6 +23,11 @@ Notice notice(std::string kind, std::vector<std::pair<std::string, std::string>>
   return {std::move(kind), std::move(detail)};
 }
 
+bool training_is_over(std::string_view status) {
+  return status == "evaluating" || status == "succeeded" || status == "deployed" || status == "retired" ||
+         status == "failed" || status == "cancelled";
+}
+
 void end_model(const Work& work, Decision& decision, const char* status, const char* notice_kind) {
   decision.model.status = status;
   delete_files(work.model, decision);
@@ -86,6 +91,7 @@ namespace {
 
 using detail::end_model;
 using detail::give_up;
+using detail::training_is_over;
 using detail::wait_after;
 
 using std::chrono::milliseconds;
@@ -99,11 +105,6 @@ constexpr milliseconds kSweepWaits{60000};
 
 bool is_upload(OperationKind kind) {
   return kind == OperationKind::upload_training_file || kind == OperationKind::upload_validation_file;
-}
-
-bool training_is_over(std::string_view status) {
-  return status == "evaluating" || status == "succeeded" || status == "deployed" || status == "retired" ||
-         status == "failed" || status == "cancelled";
 }
 
 // A job may be there, and may be paid for, without our knowing it.
@@ -122,6 +123,7 @@ Decision cancelled_before_job(const Work& work) {
 bool gives_up(const Work& work, const Outcome& outcome) {
   if (work.operation.kind == OperationKind::poll_job) return false;
   if (work.operation.kind == OperationKind::create_job && is_in_doubt(work, outcome.delivery)) return false;
+  if (work.operation.kind == OperationKind::fetch_result) return work.operation.age >= kResultPatience;
   return work.operation.age >= kGiveUpAfter;
 }
 
@@ -200,21 +202,31 @@ Decision decide_outcome(const Work& work, const Outcome& outcome, const Policy& 
   return try_again(work, outcome, random);
 }
 
+// A creation that ends without a job may have left one behind all the same, if it was sent more than once.
+void sweep_after(const Work& work, const Policy& policy, Decision& decision) {
+  bool was_in_doubt = work.operation.state == OperationState::checking || work.operation.attempt > 1;
+  if (work.operation.kind == OperationKind::create_job && was_in_doubt) {
+    decision.next.push_back({OperationKind::sweep_duplicates, work.operation.id, policy.quiet_period});
+  }
+}
+
 bool is_final(OperationState state) {
   return state == OperationState::done || state == OperationState::failed || state == OperationState::cancelled;
 }
 
 }  // namespace
 
-std::optional<Decision> decide_before_call(const Work& work) {
+std::optional<Decision> decide_before_call(const Work& work, const Policy& policy) {
   const Operation& operation = work.operation;
   Decision decision;
   switch (operation.kind) {
     case OperationKind::upload_training_file:
     case OperationKind::upload_validation_file:
     case OperationKind::create_job:
-      if (work.model.cancel_requested && operation.state == OperationState::sending) return cancelled_before_job(work);
-      return std::nullopt;
+      if (!work.model.cancel_requested || operation.state != OperationState::sending) return std::nullopt;
+      decision = cancelled_before_job(work);
+      sweep_after(work, policy, decision);
+      return decision;
     case OperationKind::poll_job:
     case OperationKind::cancel_job:
     case OperationKind::pause_job:
@@ -234,6 +246,7 @@ std::optional<Decision> decide_before_call(const Work& work) {
 
 Decision decide(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random) {
   Decision decision = decide_outcome(work, outcome, policy, random);
+  if (is_final(decision.state) && decision.state != OperationState::done) sweep_after(work, policy, decision);
   // Further files of the same upload. One that goes on finds them again: they may be what it has to adopt.
   if (is_upload(work.operation.kind) && is_final(decision.state)) {
     for (const auto& surplus : outcome.surplus_ids) {

@@ -37,6 +37,9 @@ constexpr int kEmptyListings = 3;
 // the job is taken for gone. One refusal may be the account's or a proxy's.
 constexpr int kRefusedPolls = 24;
 
+// A model does not wait any longer than this for the losses of its job.
+constexpr std::chrono::minutes kResultPatience{5};
+
 // The argument of a verify_model that trainer_deploy_model() asked for.
 constexpr const char* kDeployArgument = "deploy";
 
@@ -91,7 +94,7 @@ struct Decision {
 
 // What follows without any call; nullopt when the call is to be made. A cancelled training sends nothing more, and a
 // job that is not there, or whose end is known, is neither looked at nor given orders.
-std::optional<Decision> decide_before_call(const Work& work);
+std::optional<Decision> decide_before_call(const Work& work, const Policy& policy);
 
 // Precondition: an outcome that is ok, and not absent, has the job that was created or looked at.
 Decision decide(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random);

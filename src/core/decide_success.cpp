@@ -9,6 +9,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr int kSweeps = 3;
+constexpr milliseconds kLongestSweepPause = std::chrono::hours(1);
+
 Decision after_upload(const Work& work, const Outcome& outcome) {
   Decision decision;
   decision.state = OperationState::done;
@@ -69,7 +72,8 @@ Decision after_creation(const Work& work, const Outcome& outcome, const Policy& 
 // A job that failed is tried once more with a lower learning rate, unless it would fail the same way again.
 bool may_retry(const Work& work, const RemoteJob& job, const Policy& policy) {
   return policy.retry_learning_rate_factor > 0 && work.model.retries == 0 && !work.model.cancel_requested &&
-         work.model.learning_rate_multiplier > 0 && !failure_is_final(job.error_code, job.error_message);
+         work.model.learning_rate_multiplier * policy.retry_learning_rate_factor > 0 &&
+         !failure_is_final(job.error_code, job.error_message);
 }
 
 void after_failure(const Work& work, const RemoteJob& job, const Policy& policy, Decision& decision) {
@@ -176,12 +180,18 @@ Decision after_order(const Work& work, const Outcome& outcome, const Policy& pol
   return decision;
 }
 
-Decision after_sweep(const Outcome& outcome) {
+// The provider's list may lag for longer than we wait: it is looked at again, less and less often, while the training
+// goes on, and kSweeps times at the least.
+Decision after_sweep(const Work& work, const Outcome& outcome, const Policy& policy) {
   Decision decision;
-  decision.state = OperationState::done;
   for (const auto& job : outcome.surplus_ids) {
     decision.notices.push_back(notice("duplicate_cancelled", {{"provider_job_id", job}}));
   }
+  if (training_is_over(work.model.status) && work.operation.attempt >= kSweeps) {
+    decision.state = OperationState::done;
+    return decision;
+  }
+  decision.due_in = std::min(policy.quiet_period * (1 << std::min(work.operation.attempt, 10)), kLongestSweepPause);
   return decision;
 }
 
@@ -205,7 +215,7 @@ Decision after_success(const Work& work, const Outcome& outcome, const Policy& p
     case OperationKind::resume_job:
       return after_order(work, outcome, policy, random);
     case OperationKind::sweep_duplicates:
-      return after_sweep(outcome);
+      return after_sweep(work, outcome, policy);
     case OperationKind::delete_file:
       break;
   }

@@ -43,8 +43,9 @@ constexpr const char* kChangeModel =
     "  error_message = CASE WHEN $18 THEN NULL WHEN $16 IS NULL THEN error_message ELSE $20 END,"
     "  retries = retries + CASE WHEN $18 THEN 1 ELSE 0 END,"
     "  training_started_at = CASE WHEN $21 THEN coalesce(training_started_at, now()) ELSE training_started_at END,"
-    "  training_duration_seconds = CASE WHEN $19 AND NOT $18 THEN greatest(0, round(extract(epoch FROM"
-    "    coalesce(to_timestamp($11), now()) - training_started_at)))::integer ELSE training_duration_seconds END,"
+    "  training_duration_seconds = CASE WHEN $19 AND NOT $18 THEN least(2147483647, greatest(0, round(extract(epoch "
+    "FROM"
+    "    coalesce(to_timestamp($11), now()) - training_started_at))))::integer ELSE training_duration_seconds END,"
     "  verified_at = CASE WHEN $22 THEN now() ELSE verified_at END,"
     "  updated_at = now()"
     " WHERE id = $1::uuid";
@@ -58,8 +59,8 @@ constexpr const char* kChangeDataset =
     " WHERE m.id = $1::uuid AND d.id = m.training_dataset_id AND v.status IS NOT NULL AND d.status = 'training'";
 
 constexpr const char* kNextOperation =
-    "INSERT INTO @extschema@.trainer_operations (organization_id, custom_model_id, kind, argument, due_at)"
-    " VALUES ($1::uuid, $2::uuid, $3, $4, now() + $5 * interval '1 ms')"
+    "INSERT INTO @extschema@.trainer_operations (id, organization_id, custom_model_id, kind, argument, due_at)"
+    " VALUES (@extschema@.trainer_operation_id($2::uuid, $3), $1::uuid, $2::uuid, $3, $4, now() + $5 * interval '1 ms')"
     " ON CONFLICT (custom_model_id, kind, coalesce(argument, ''))"
     "  WHERE state IN ('ready', 'sending', 'reconcile', 'checking')"
     // A poll is hastened; whatever else is under way already keeps its own pace.
@@ -68,7 +69,7 @@ constexpr const char* kNextOperation =
 
 constexpr const char* kNotice = "SELECT @extschema@.trainer_log_event($1::uuid, $2::uuid, $3, jsonb_object($4, $5))";
 
-constexpr const char* kActivate = "SELECT @extschema@.trainer_activate_model($1::uuid, true)";
+constexpr const char* kActivate = "SELECT @extschema@.trainer_activate_model($1::uuid, $2)";
 
 // News of many jobs at once; the poll's own row has been moved to its next turn by the claim.
 constexpr const char* kProgress =
@@ -90,7 +91,7 @@ constexpr const char* kProviderEvents =
     " FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[]) WITH ORDINALITY"
     "   AS n(id, model, created_at, level, type, message, place)"
     " JOIN @extschema@.custom_models m ON m.id = n.model ORDER BY n.place"
-    " ON CONFLICT (id) DO NOTHING";
+    " ON CONFLICT (custom_model_id, id) DO NOTHING";
 
 constexpr const char* kMetrics =
     "INSERT INTO @extschema@.trainer_training_metrics AS old"
@@ -112,7 +113,7 @@ constexpr const char* kMetrics =
 constexpr const char* kCheckpoint =
     "INSERT INTO @extschema@.trainer_checkpoints"
     " (id, organization_id, custom_model_id, model, step, train_loss, valid_loss, full_valid_loss)"
-    " VALUES ($1, $2::uuid, $3::uuid, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING";
+    " VALUES ($1, $2::uuid, $3::uuid, $4, $5, $6, $7, $8) ON CONFLICT (custom_model_id, id) DO NOTHING";
 
 template <class T>
 std::string number_text(const std::optional<T>& value) {
@@ -175,6 +176,12 @@ void change_model(const Recorded& r) {
                             .boolean(c.started)
                             .boolean(c.verified));
   if (c.status) execute(kChangeDataset, Args().text(r.work.model.id).text(*c.status));
+}
+
+// By itself a model does not push a newer version out; somebody who asked for it may.
+void activate(const Recorded& r) {
+  bool was_asked_for = r.work.operation.argument == core::kDeployArgument;
+  execute(kActivate, Args().text(r.work.model.id).boolean(!was_asked_for));
 }
 
 void add_next(const Recorded& r) {
@@ -311,7 +318,7 @@ void record_outcomes(const std::vector<const Recorded*>& outcomes) {
       change_model(*r);
       add_next(*r);
       tell(*r);
-      if (r->decision.model.deploy) execute(kActivate, Args().text(r->work.model.id));
+      if (r->decision.model.deploy) activate(*r);
       store_checkpoints(*r);
     }
     for (const auto& event : r->outcome.events) {

@@ -7,6 +7,15 @@ extern "C" {
 
 namespace trainer::pg {
 
+bool Problem::is_contention() const {
+  return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE || sqlstate == ERRCODE_T_R_DEADLOCK_DETECTED ||
+         sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE || sqlstate == ERRCODE_QUERY_CANCELED;
+}
+
+bool Problem::is_unique_violation() const {
+  return sqlstate == ERRCODE_UNIQUE_VIOLATION;
+}
+
 void begin_transaction() {
   guarded([] {
     SetCurrentStatementStartTimestamp();

@@ -15,11 +15,20 @@ void commit_transaction();
 // Never throws: an abort that fails ends the process (FATAL), as the server itself does.
 void abort_transaction() noexcept;
 
-// Runs body() in a transaction of its own with an SPI connection. nullopt, or the message of the error that undid it
-// all.
+// What undid a transaction.
+struct Problem {
+  std::string message;
+  int sqlstate = 0;  // the server's packed integer; 0 when it was no SQL error
+
+  // Somebody held a lock, or was in the way at the same moment: worth another try soon.
+  bool is_contention() const;
+  bool is_unique_violation() const;
+};
+
+// Runs body() in a transaction of its own with an SPI connection. nullopt, or the error that undid it all.
 template <class Body>
-std::optional<std::string> in_transaction(Body body) {
-  std::string problem;
+std::optional<Problem> in_transaction(Body body) {
+  Problem problem;
   try {
     begin_transaction();
     {
@@ -28,10 +37,12 @@ std::optional<std::string> in_transaction(Body body) {
     }
     commit_transaction();
     return std::nullopt;
+  } catch (const Error& error) {
+    problem = {error.what(), error.data() == nullptr ? 0 : error.data()->sqlerrcode};
   } catch (const std::exception& exception) {
-    problem = exception.what();
+    problem.message = exception.what();
   } catch (...) {
-    problem = "an exception of unknown type was thrown";
+    problem.message = "an exception of unknown type was thrown";
   }
   abort_transaction();
   return problem;

@@ -46,13 +46,24 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_find_model(uuid) IS 'the model''s row, locked; an error when there is none';
 
+CREATE FUNCTION @extschema@.trainer_operation_id(custom_model_id uuid, kind text) RETURNS uuid
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+  -- The token of a paid call must be the same on a server that has lost the operation's row and makes it anew.
+  SELECT CASE WHEN $2 IN ('upload_training_file', 'upload_validation_file', 'create_job')
+              THEN md5(concat_ws('/', $1, $2, (SELECT m.retries FROM @extschema@.custom_models m WHERE m.id = $1)))::uuid
+              ELSE gen_random_uuid() END
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_operation_id(uuid, text) IS
+  'the id of a new operation; of a paid call it follows from the model, the kind and the number of retries';
+
 CREATE FUNCTION @extschema@.trainer_add_operation(model @extschema@.custom_models, kind text, argument text DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  INSERT INTO @extschema@.trainer_operations (organization_id, custom_model_id, kind, argument)
-    VALUES (model.organization_id, model.id, kind, argument)
+  INSERT INTO @extschema@.trainer_operations (id, organization_id, custom_model_id, kind, argument)
+    VALUES (@extschema@.trainer_operation_id(model.id, kind), model.organization_id, model.id, kind, argument)
     ON CONFLICT DO NOTHING;
   IF NOT @extschema@.trainer_wake_worker() THEN
     RAISE WARNING 'no trainer worker runs on this server'
@@ -156,6 +167,7 @@ DECLARE
   dataset @extschema@.training_datasets;
   parent @extschema@.custom_models;
   model @extschema@.custom_models;
+  examples bigint;
 BEGIN
   SELECT * INTO dataset FROM @extschema@.training_datasets d WHERE d.id = dataset_id FOR UPDATE;
   IF NOT FOUND THEN
@@ -184,6 +196,16 @@ BEGIN
         USING ERRCODE = 'object_not_in_prerequisite_state',
               DETAIL = 'The parent is a trained model of the dataset''s own organization.';
     END IF;
+  END IF;
+
+  -- Examples may have been edited by hand since the dataset was made.
+  SELECT count(*) INTO examples FROM @extschema@.training_examples e
+    WHERE e.organization_id = dataset.organization_id AND e.dataset_id = dataset.id AND e.split = 'train';
+  IF examples < 10 THEN
+    RAISE EXCEPTION 'insufficient training data'
+      USING ERRCODE = 'TR001',
+            DETAIL = format('Examples in the training split: %s; the provider takes no fewer than 10.', examples),
+            HINT = 'Make another dataset with trainer_prepare_dataset().';
   END IF;
 
   model := @extschema@.trainer_add_model(dataset, name, suffix, parent);
@@ -232,6 +254,10 @@ BEGIN
     FOREACH file IN ARRAY array_remove(ARRAY[model.training_file_id, model.validation_file_id], NULL) LOOP
       PERFORM @extschema@.trainer_add_operation(model, 'delete_file', file);
     END LOOP;
+    -- A creation that was sent before, and taken for lost, may yet turn up.
+    PERFORM @extschema@.trainer_add_operation(model, 'sweep_duplicates', o.id::text)
+      FROM @extschema@.trainer_operations o
+      WHERE o.custom_model_id = model.id AND o.kind = 'create_job' AND o.state = 'cancelled' AND o.sent_at IS NOT NULL;
     PERFORM @extschema@.trainer_log_event(model.organization_id, model.id, 'training_cancelled', '{}');
   ELSIF model.provider_job_id IS NOT NULL THEN
     PERFORM @extschema@.trainer_add_operation(model, 'cancel_job');

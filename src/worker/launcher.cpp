@@ -35,6 +35,8 @@ using std::chrono::milliseconds;
 // Databases appear without a sign to us (CREATE DATABASE ... TEMPLATE), so the list is read again now and then.
 constexpr milliseconds kRescan{60000};
 constexpr int kRestartMs = 5000;
+// The wait after failed starts in a row doubles up to 5 s << 6, some five minutes.
+constexpr int kMostDoublings = 6;
 
 struct Database {
   Oid oid;
@@ -44,6 +46,7 @@ struct Database {
 // What is remembered of a database that has no worker.
 struct Absence {
   bool not_installed = false;
+  int failures = 0;  // in a row, without a worker that found its extension
   TimestampTz next_try = 0;
 };
 
@@ -64,7 +67,8 @@ Entry* scan_databases_unsafe() {
   TableScanDesc scan = table_beginscan_catalog(catalog, 0, nullptr);
   for (HeapTuple tuple; HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection));) {
     auto* row = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
-    if (!row->datallowconn || row->datistemplate) continue;
+    // -2: an interrupted DROP DATABASE, to which nobody can connect.
+    if (!row->datallowconn || row->datistemplate || row->datconnlimit == -2) continue;
     auto* entry = static_cast<Entry*>(MemoryContextAlloc(caller, sizeof(Entry)));
     *entry = {row->oid, row->datname, first};
     first = entry;
@@ -108,11 +112,17 @@ class Launcher {
   }
 
  private:
+  struct Ended {
+    Oid database;
+    Exit exit;
+    bool settled;
+  };
+
   void collect_ended() {
     TimestampTz now = GetCurrentTimestamp();
     bool rescan = false;
-    // The list is copied out of the lock: a map may not allocate under it.
-    std::vector<std::pair<Oid, Exit>> ended;
+    // The list is copied out of the lock: nothing may be allocated under it.
+    std::vector<Ended> ended;
     ended.reserve(static_cast<std::size_t>(shared()->slot_count));
     with_lock(LW_EXCLUSIVE, [&](Shared& s) {
       rescan = std::exchange(s.rescan, false);
@@ -121,29 +131,44 @@ class Launcher {
         // A worker that never came to take its slot could not be started at all.
         bool lost = slot.state == SlotState::starting && TimestampDifferenceExceeds(slot.started_at, now, 30000);
         if (slot.state != SlotState::left && !lost) continue;
-        ended.emplace_back(slot.database, slot.exit);
+        ended.push_back({slot.database, slot.exit, slot.settled});
         std::memset(static_cast<void*>(&slot), 0, sizeof(slot));
       }
     });
-    for (auto [database, exit] : ended) {
-      absent_[database] = {exit == Exit::not_installed, TimestampTzPlusMilliseconds(now, kRestartMs)};
+    for (const Ended& end : ended) {
+      Absence& absence = absent_[end.database];
+      absence.not_installed = end.exit == Exit::not_installed;
+      absence.failures = end.settled ? 0 : std::min(absence.failures + 1, kMostDoublings);
+      absence.next_try = TimestampTzPlusMilliseconds(now, kRestartMs << std::max(absence.failures - 1, 0));
     }
     // Whoever asked may just have created the extension.
     if (rescan) std::erase_if(absent_, [](const auto& item) { return item.second.not_installed; });
   }
 
-  void start(const Database& database) {
+  // The index of a slot that is the database's from now on; -1 when there is none. `all_settled`: nor will there be
+  // soon.
+  static int take_slot(Oid database, bool& all_settled) {
     int index = -1;
+    all_settled = true;
     with_lock(LW_EXCLUSIVE, [&](Shared& s) {
       for (int i = 0; i < s.slot_count && index < 0; ++i) {
         Slot& slot = s.slots[i];
+        all_settled = all_settled && slot.settled;
         if (slot.state != SlotState::free) continue;
         slot.state = SlotState::starting;
-        slot.database = database.oid;
+        slot.database = database;
         slot.started_at = GetCurrentTimestamp();
         index = i;
       }
     });
+    return index;
+  }
+
+  void start(const Database& database) {
+    bool all_settled = false;
+    int index = take_slot(database.oid, all_settled);
+    // Slots of workers that are still looking for their extension come free in a moment, and we are woken by it.
+    if (index < 0 && !all_settled) return;
     bool registered = index >= 0 && register_worker(index, database.name);
     bool told = false;
     with_lock(LW_EXCLUSIVE, [&](Shared& s) { told = std::exchange(s.shortage, !registered); });

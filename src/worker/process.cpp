@@ -1,8 +1,10 @@
 #include "worker/process.h"
 
 #include <algorithm>
+#include <utility>
 
 extern "C" {
+#include <access/xact.h>
 #include <pgstat.h>
 #include <postmaster/bgworker.h>
 #include <postmaster/interrupt.h>
@@ -17,6 +19,40 @@ void install_signal_handlers() {
   pqsignal(SIGTERM, die);
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
   BackgroundWorkerUnblockSignals();
+}
+
+void override_settings() {
+  static constexpr std::pair<const char*, const char*> kFixed[] = {
+      {"search_path", "pg_catalog, pg_temp"},
+      {"role", "none"},
+      {"default_transaction_read_only", "off"},
+      {"default_transaction_isolation", "read committed"},
+      {"default_transaction_deferrable", "off"},
+      {"session_replication_role", "origin"},
+      {"row_security", "on"},
+      {"statement_timeout", "0"},
+      {"idle_in_transaction_session_timeout", "0"},
+      // What a session has locked is tried again later: the others must not wait for it.
+      {"lock_timeout", "200ms"},
+      {"jit", "off"},
+      // Every statement of the worker goes by keys. Its plans are made once, perhaps while the tables are empty, and a
+      // scan that was cheap then would be made for each of thousands of operations.
+      {"enable_indexscan", "on"},
+      {"enable_seqscan", "off"},
+      {"enable_hashjoin", "off"},
+      {"enable_mergejoin", "off"},
+  };
+  pg::guarded([] {
+    for (const auto& [name, value] : kFixed) SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+    // A claim that is not on disk when its request is sent could be made twice.
+    if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF) {
+      SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
+    }
+    // Servers from 17 on have it.
+    if (GetConfigOption("transaction_timeout", true, false) != nullptr) {
+      SetConfigOption("transaction_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+    }
+  });
 }
 
 bool take_reload() {

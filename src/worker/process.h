@@ -15,6 +15,10 @@ namespace trainer::worker {
 // the next CHECK_FOR_INTERRUPTS. SIGHUP only sets a flag, which take_reload() reads.
 void install_signal_handlers();
 
+// Overrides, once connected, the settings that the owner of a database could plant with ALTER DATABASE, and that would
+// change what our statements mean or do.
+void override_settings();
+
 // True once after each reload; the configuration has been read again.
 bool take_reload();
 

@@ -63,7 +63,6 @@ void at_transaction_end(XactEvent event, void*) {
       }
     });
   }
-  // A prepared transaction's work is found when the worker next looks; whatever ended, the wish ended with it.
   if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) wake_wanted = false;
 }
 

@@ -36,7 +36,8 @@ struct Slot {
   TimestampTz answered_at;  // last complete answer of the provider
   TimestampTz error_at;
   int in_flight;
-  bool woken;  // since the worker last looked whether there is an extension
+  bool settled;  // the worker has found the extension: it stays
+  bool woken;    // since the worker last looked whether there is an extension
   bool paused;
   char paused_reason[128];
   char error[512];

@@ -30,12 +30,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// The longest sleep: work that came without waking us (a prepared transaction, a restored dump) is found after it, and
+// The longest sleep: work that came without waking us (a restored dump, a clock that was set) is found after it, and
 // the heartbeat is never older.
 constexpr milliseconds kNap{10000};
 // After an error of our own (a lock that was not to be had, a full disk), and while there is no key.
 constexpr milliseconds kPause{5000};
 constexpr milliseconds kBreath{100};
+// Between two tries to record what a locked row kept from being recorded.
+constexpr milliseconds kRecordPause{1000};
 // Nobody gains from a gate that stays shut for long: one request is a fine way to ask again.
 constexpr milliseconds kLongestGate{60000};
 
@@ -53,40 +55,10 @@ void report(const std::string& problem) {
   });
 }
 
-void log_problem(const char* what, const std::string& problem) {
-  report(problem);
-  const char* text = problem.c_str();
+void log_problem(const char* what, const pg::Problem& problem) {
+  report(problem.message);
+  const char* text = problem.message.c_str();
   pg::guarded([&] { ereport(LOG, (errmsg("%s", what), errdetail_internal("%s", text), errhidestmt(true))); });
-}
-
-// Settings that the owner of a database could plant with ALTER DATABASE, and that would change what our statements mean
-// or do.
-void override_settings() {
-  static constexpr std::pair<const char*, const char*> kFixed[] = {
-      {"search_path", "pg_catalog, pg_temp"},
-      {"role", "none"},
-      {"default_transaction_read_only", "off"},
-      {"default_transaction_isolation", "read committed"},
-      {"default_transaction_deferrable", "off"},
-      {"session_replication_role", "origin"},
-      {"row_security", "on"},
-      {"statement_timeout", "0"},
-      {"idle_in_transaction_session_timeout", "0"},
-      {"lock_timeout", "5s"},
-      {"jit", "off"},
-      // Every statement of the worker goes by keys. Its plans are made once, perhaps while the tables are empty, and a
-      // scan that was cheap then would be made for each of thousands of operations.
-      {"enable_seqscan", "off"},
-      {"enable_hashjoin", "off"},
-      {"enable_mergejoin", "off"},
-  };
-  pg::guarded([] {
-    for (const auto& [name, value] : kFixed) SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
-    // A claim that is not on disk when its request is sent could be made twice.
-    if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF) {
-      SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
-    }
-  });
 }
 
 class Worker {
@@ -120,6 +92,7 @@ class Worker {
         look_at_key();
       }
       if (!calls_.problem().empty() || key_refused_) mind_key();
+      write_unrecorded();
       record(calls_.step());
       if (woken_ || Clock::now() >= next_claim_) {
         if (auto exit = claim()) return *exit;
@@ -134,6 +107,7 @@ class Worker {
   milliseconds until_next_turn() const {
     auto until_claim = std::chrono::ceil<milliseconds>(next_claim_ - Clock::now());
     milliseconds longest = calls_.problem().empty() && !key_refused_ ? kNap : kPause;
+    if (!unrecorded_.empty()) longest = kRecordPause;
     return std::clamp(std::min(until_claim, calls_.timeout()), milliseconds{0}, longest);
   }
 
@@ -211,7 +185,7 @@ class Worker {
 
   void begin(core::Work work) {
     if (calls_.renew(work)) return;
-    if (auto decision = core::decide_before_call(work)) {
+    if (auto decision = core::decide_before_call(work, policy())) {
       core::Outcome nothing;
       nothing.delivery = core::Delivery::ok;
       write({{std::move(work), std::move(nothing), std::move(*decision)}});
@@ -233,8 +207,6 @@ class Worker {
   void record(std::vector<Finished> finished) {
     if (finished.empty()) return;
     next_claim_ = std::min(next_claim_, std::max(gate_, Clock::now()));  // there is room again
-    core::Policy policy{settings_.poll_interval, settings_.quiet_period, settings_.model_grace_period,
-                        settings_.retry_learning_rate_factor, settings_.auto_deploy};
     std::vector<pg::Recorded> outcomes;
     outcomes.reserve(finished.size());
     for (auto& end : finished) {
@@ -244,31 +216,60 @@ class Worker {
       } else {
         note_answer(end.outcome);
       }
-      core::Decision decision = core::decide(end.work, end.outcome, policy, random_);
+      core::Decision decision = core::decide(end.work, end.outcome, policy(), random_);
       if (core::is_progress(end.work, end.outcome, decision) && decision.model.empty() && end.outcome.events.empty()) {
         continue;
       }
       outcomes.push_back({std::move(end.work), std::move(end.outcome), std::move(decision)});
     }
-    write(outcomes);
+    write(std::move(outcomes));
+  }
+
+  core::Policy policy() const {
+    return {settings_.poll_interval, settings_.quiet_period, settings_.model_grace_period,
+            settings_.retry_learning_rate_factor, settings_.auto_deploy};
   }
 
   // All at once; where that fails, each by itself, so that one bad row does not hold up the others.
-  void write(const std::vector<pg::Recorded>& outcomes) {
+  void write(std::vector<pg::Recorded> outcomes) {
     if (outcomes.empty()) return;
     std::vector<const pg::Recorded*> all;
     for (const auto& outcome : outcomes) all.push_back(&outcome);
     if (!pg::in_transaction([&] { pg::record_outcomes(all); })) return;
-    for (const auto* outcome : all) {
-      auto problem = pg::in_transaction([&] { pg::record_outcomes({outcome}); });
-      if (problem) postpone(outcome->work.operation, true, *problem);
+    for (auto& outcome : outcomes) write_one(std::move(outcome));
+  }
+
+  void write_one(pg::Recorded outcome) {
+    auto problem = pg::in_transaction([&] { pg::record_outcomes({&outcome}); });
+    if (problem && problem->is_unique_violation() && outcome.work.operation.kind == core::OperationKind::create_job) {
+      // The provider gave a job that is another model's already. Asking again would only be paid for again.
+      outcome.outcome.delivery = core::Delivery::rejected;
+      outcome.outcome.failure.code = "job_id_in_use";
+      outcome.outcome.failure.message = "The provider's answer names a job that belongs to another model.";
+      outcome.work.operation.state = core::OperationState::sending;
+      outcome.decision = core::decide(outcome.work, outcome.outcome, policy(), random_);
+      problem = pg::in_transaction([&] { pg::record_outcomes({&outcome}); });
+    }
+    if (!problem) return;
+    if (problem->is_contention()) {
+      // Kept until the row is free, or until the operation has been claimed anew and its record is dropped.
+      unrecorded_.push_back(std::move(outcome));
+      next_record_ = Clock::now() + kRecordPause;
+    } else {
+      postpone(outcome.work.operation, true, *problem);
     }
   }
 
-  void postpone(const core::Operation& operation, bool was_sent, const std::string& problem) {
+  void write_unrecorded() {
+    if (unrecorded_.empty() || Clock::now() < next_record_) return;
+    for (auto& outcome : std::exchange(unrecorded_, {})) write_one(std::move(outcome));
+  }
+
+  void postpone(const core::Operation& operation, bool was_sent, const pg::Problem& problem) {
     log_problem("trainer worker could not carry out an operation", problem);
-    auto again = pg::in_transaction(
-        [&] { pg::postpone_operation(operation, was_sent, problem, core::backoff(operation.attempt, random_)); });
+    auto again = pg::in_transaction([&] {
+      pg::postpone_operation(operation, was_sent, problem.message, core::backoff(operation.attempt, random_));
+    });
     // Not even that: the lease runs out by itself.
     if (again) log_problem("trainer worker could not postpone an operation", *again);
   }
@@ -281,9 +282,10 @@ class Worker {
       return;
     }
     report(std::to_string(failure.http_status) + " " + failure.code + ": " + failure.message);
-    bool is_limit =
-        outcome.delivery == core::Delivery::retry_later && (failure.http_status == 429 || failure.http_status == 401);
-    if (is_limit && failure.retry_after) {
+    // A quota, or a limit of jobs a day, asks for longer than a gate is shut: those hold up their own operation alone.
+    bool is_rate = failure.http_status == 429 && failure.retry_after && *failure.retry_after <= kLongestGate;
+    bool is_key = failure.http_status == 401 && failure.retry_after;
+    if (outcome.delivery == core::Delivery::retry_later && (is_rate || is_key)) {
       gate_ = std::max(gate_, Clock::now() + std::min(*failure.retry_after, kLongestGate));
     }
     if (failure.http_status == 401) key_refused_ = true;
@@ -316,6 +318,8 @@ class Worker {
   Clock::time_point next_claim_ = Clock::now();
   Clock::time_point next_key_look_ = Clock::now();
   Clock::time_point gate_{};
+  std::vector<pg::Recorded> unrecorded_;
+  Clock::time_point next_record_{};
   bool key_refused_ = false;
   TimestampTz answered_at_ = 0;
   std::mt19937_64 engine_;
@@ -361,6 +365,7 @@ int run_worker(int index) {
   with_lock(LW_EXCLUSIVE, [](Shared&) { slot().woken = false; });
   Worker worker;
   auto nothing_to_do = worker.take_over();
+  if (!nothing_to_do) with_lock(LW_EXCLUSIVE, [](Shared&) { slot().settled = true; });
   Exit exit = nothing_to_do ? *nothing_to_do : worker.run();
   set_exit(exit);
   return exit == Exit::not_installed ? 0 : 1;

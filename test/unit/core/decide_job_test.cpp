@@ -321,9 +321,9 @@ TEST(DecideCancel, BeforeAnythingWasSentNothingIsSent) {
   for (const Kind kind : {Kind::upload_training_file, Kind::upload_validation_file, Kind::create_job}) {
     Work work = order_of(kind);
     work.model.provider_job_id.clear();
-    EXPECT_FALSE(decide_before_call(work)) << name(kind);
+    EXPECT_FALSE(decide_before_call(work, Policy())) << name(kind);
     work.model.cancel_requested = true;
-    const auto decision = decide_before_call(work);
+    const auto decision = decide_before_call(work, Policy());
     ASSERT_TRUE(decision) << name(kind);
     EXPECT_EQ(decision->state, State::cancelled);
     EXPECT_EQ(decision->model.status, "cancelled");
@@ -337,7 +337,7 @@ TEST(DecideCancel, WhatMayHaveArrivedIsLookedForFirst) {
   work.model.provider_job_id.clear();
   work.model.cancel_requested = true;
   work.operation.state = State::checking;
-  EXPECT_FALSE(decide_before_call(work));
+  EXPECT_FALSE(decide_before_call(work, Policy()));
 
   Outcome absent;
   absent.delivery = Delivery::ok;
@@ -409,9 +409,9 @@ TEST(DecideOrder, AJobWhoseEndIsKnownIsNeitherLookedAtNorGivenOrders) {
   for (const Kind kind : {Kind::poll_job, Kind::cancel_job, Kind::pause_job, Kind::resume_job}) {
     for (const char* status : {"evaluating", "succeeded", "deployed", "retired", "failed", "cancelled"}) {
       Work work = kind == Kind::poll_job ? poll_of() : order_of(kind);
-      EXPECT_FALSE(decide_before_call(work)) << name(kind);
+      EXPECT_FALSE(decide_before_call(work, Policy())) << name(kind);
       work.model.status = status;
-      const auto decision = decide_before_call(work);
+      const auto decision = decide_before_call(work, Policy());
       ASSERT_TRUE(decision) << name(kind) << ' ' << status;
       EXPECT_EQ(decision->state, State::cancelled);
       EXPECT_TRUE(decision->model.empty()) << "a model that serves goes on to serve";
@@ -425,21 +425,22 @@ TEST(DecideOrder, AJobThatIsNotThereIsNeitherLookedAtNorGivenOrders) {
     Work work = order_of(kind);
     work.model.status = "pending";  // between a job that failed and its successor
     work.model.provider_job_id.clear();
-    EXPECT_EQ(decide_before_call(work).value_or(Decision()).state, State::cancelled) << name(kind);
+    EXPECT_EQ(decide_before_call(work, Policy()).value_or(Decision()).state, State::cancelled) << name(kind);
   }
 }
 
 TEST(DecideSweep, WaitsForTheJobToBeAdoptedThatFollowsAFailedOne) {
   Work work = order_of(Kind::sweep_duplicates);
-  EXPECT_FALSE(decide_before_call(work));
+  EXPECT_FALSE(decide_before_call(work, Policy()));
   work.model.status = "pending";
   work.model.provider_job_id.clear();
-  const auto decision = decide_before_call(work);
+  const auto decision = decide_before_call(work, Policy());
   ASSERT_TRUE(decision);
   EXPECT_EQ(decision->state, State::ready);
   EXPECT_GE(decision->due_in, seconds(10));
   work.model.status = "cancelled";
-  EXPECT_FALSE(decide_before_call(work)) << "nothing more will be adopted: it is told that the sweep cannot be done";
+  EXPECT_FALSE(decide_before_call(work, Policy()))
+      << "nothing more will be adopted: it is told that the sweep cannot be done";
 }
 
 TEST(DecideBeforeCall, WhatOnlyReadsOrCleansUpIsAlwaysDone) {
@@ -447,7 +448,7 @@ TEST(DecideBeforeCall, WhatOnlyReadsOrCleansUpIsAlwaysDone) {
     Work work = order_of(kind);
     work.model.cancel_requested = true;
     work.model.status = "cancelled";
-    EXPECT_FALSE(decide_before_call(work)) << name(kind);
+    EXPECT_FALSE(decide_before_call(work, Policy())) << name(kind);
   }
 }
 

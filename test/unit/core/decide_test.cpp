@@ -1,5 +1,6 @@
 #include "core/decide.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -144,7 +145,7 @@ const std::vector<Rule> kRules{
     {Kind::resume_job, State::sending, Delivery::retry_later, State::ready},
     {Kind::resume_job, State::sending, Delivery::unknown, State::ready},
 
-    {Kind::sweep_duplicates, State::sending, Delivery::ok, State::done},
+    {Kind::sweep_duplicates, State::sending, Delivery::ok, State::ready},
     {Kind::sweep_duplicates, State::sending, Delivery::not_sent, State::ready},
     {Kind::sweep_duplicates, State::sending, Delivery::rejected, State::failed, "", "", "operation_failed"},
     {Kind::sweep_duplicates, State::sending, Delivery::retry_later, State::ready},
@@ -381,6 +382,45 @@ TEST(DecideSweep, EveryDuplicateThatWasCancelledIsTold) {
   EXPECT_EQ(decision.notices[1].detail.front().second, "ftjob-3");
 }
 
+TEST(DecideSweep, GoesOnLessAndLessOftenWhileTheTrainingDoes) {
+  Work work = claimed(Kind::sweep_duplicates);
+  for (const auto& [attempt, pause] :
+       {std::pair(1, kPolicy.quiet_period * 2), std::pair(2, kPolicy.quiet_period * 4)}) {
+    work.operation.attempt = attempt;
+    EXPECT_EQ(decided(work, fine(Kind::sweep_duplicates)).state, State::ready);
+    EXPECT_EQ(decided(work, fine(Kind::sweep_duplicates)).due_in, pause);
+  }
+  work.operation.attempt = 40;
+  EXPECT_EQ(decided(work, fine(Kind::sweep_duplicates)).due_in, hours(1));
+}
+
+TEST(DecideSweep, EndsAfterTheTrainingAndNotBeforeTheThirdLook) {
+  Work work = claimed(Kind::sweep_duplicates);
+  work.model.status = "deployed";
+  work.operation.attempt = 2;
+  EXPECT_EQ(decided(work, fine(Kind::sweep_duplicates)).state, State::ready);
+  work.operation.attempt = 3;
+  EXPECT_EQ(decided(work, fine(Kind::sweep_duplicates)).state, State::done);
+}
+
+TEST(DecideSweep, FollowsACreationThatEndsWithoutAJobAfterItWasInDoubt) {
+  Work cancelled = work_of(Kind::create_job, State::checking);
+  cancelled.operation.misses = 2;
+  cancelled.operation.since_sent = kPolicy.quiet_period;
+  cancelled.model.cancel_requested = true;
+  EXPECT_THAT(next_of(decided(cancelled, not_listed())), testing::HasSubstr(kToken));
+
+  Work refused = claimed(Kind::create_job);
+  refused.operation.attempt = 2;
+  EXPECT_THAT(next_of(decided(refused, failed_by(Delivery::rejected))), testing::HasSubstr(kToken));
+  refused.model.cancel_requested = true;
+  EXPECT_THAT(next_of(decide_before_call(refused, kPolicy).value()), testing::HasSubstr(kToken));
+
+  refused.operation.attempt = 1;
+  refused.model.cancel_requested = false;
+  EXPECT_THAT(next_of(decided(refused, failed_by(Delivery::rejected))), testing::Not(testing::HasSubstr("sweep")));
+}
+
 // --- refusals, and giving up ---
 
 TEST(DecideFailure, ARefusalIsRecordedWithItsCodeAndItsFilesAreDeleted) {
@@ -402,9 +442,9 @@ TEST(DecideFailure, AnAccountThatMayNotTrainIsToldApart) {
 }
 
 TEST(DecideFailure, WhatCouldNotBeDoneForADayIsGivenUp) {
-  for (const Kind kind : {Kind::upload_training_file, Kind::upload_validation_file, Kind::create_job,
-                          Kind::fetch_result, Kind::verify_model, Kind::cancel_job, Kind::pause_job, Kind::resume_job,
-                          Kind::sweep_duplicates, Kind::delete_file}) {
+  for (const Kind kind :
+       {Kind::upload_training_file, Kind::upload_validation_file, Kind::create_job, Kind::verify_model,
+        Kind::cancel_job, Kind::pause_job, Kind::resume_job, Kind::sweep_duplicates, Kind::delete_file}) {
     for (const Delivery delivery : {Delivery::not_sent, Delivery::retry_later}) {
       Work work = claimed(kind);
       work.operation.age = kGiveUpAfter - milliseconds(1);
@@ -447,7 +487,9 @@ TEST(DecideFailure, AFileThatMayHaveArrivedIsGivenUpInTheEnd) {
 
 TEST(DecideFailure, AResultThatCannotBeHadDoesNotHoldUpTheModel) {
   Work work = claimed(Kind::fetch_result);
-  work.operation.age = kGiveUpAfter;
+  work.operation.age = kResultPatience - milliseconds(1);
+  EXPECT_EQ(decided(work, failed_by(Delivery::unknown)).state, State::ready);
+  work.operation.age = kResultPatience;
   const Decision decision = decided(work, failed_by(Delivery::unknown));
   EXPECT_EQ(decision.state, State::failed);
   EXPECT_EQ(next_of(decision), "verify_model");

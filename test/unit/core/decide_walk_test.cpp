@@ -220,7 +220,7 @@ class Walk {
     flight.work.operation = rows_[index].operation;
     flight.work.model = model_;
     flight.claimed = now_;
-    if (auto decision = decide_before_call(flight.work)) return record(flight, *decision);
+    if (auto decision = decide_before_call(flight.work, Policy())) return record(flight, *decision);
     flights_.push_back(std::move(flight));
   }
 
