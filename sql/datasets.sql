@@ -166,6 +166,10 @@ SELECT trainer_prepare_dataset(org(9));
 \echo :SQLSTATE
 SELECT trainer_prepare_dataset(NULL);
 \echo :SQLSTATE
+SELECT trainer_prepare_dataset(org(1), name => '');
+\echo :SQLSTATE
+SELECT trainer_prepare_dataset(org(1), name => repeat('é', 256));
+SELECT length(name) AS longest_name FROM trainer_prepare_dataset(org(1), name => repeat('é', 255), min_examples => 10);
 SELECT trainer_prepare_dataset(org(1), min_quality_score => 1.1);
 SELECT trainer_prepare_dataset(org(1), min_quality_score => 'NaN');
 SELECT trainer_prepare_dataset(org(1), base_model => '');
@@ -190,6 +194,9 @@ SELECT trainer_dataset_jsonl(NULL);
 SELECT trainer_validate_dataset(org(9));
 SELECT id AS dataset FROM trainer_prepare_dataset(org(1), min_examples => 10) \gset
 SELECT trainer_dataset_jsonl(:'dataset', 'test');
+SELECT trainer_dataset_jsonl(:'dataset', 'null');
+SELECT trainer_dataset_jsonl(:'dataset', NULL);
+SELECT * FROM trainer_estimate_training_cost(NULL);
 
 RESET search_path;
 SET client_min_messages = warning;

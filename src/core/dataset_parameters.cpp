@@ -22,6 +22,7 @@ constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> kTokenLimits{
 }};
 
 constexpr std::size_t kMaxModelName = 256;
+constexpr std::size_t kMaxName = 255;
 
 Error invalid(std::string message, std::string detail, std::string hint = {}) {
   return {Condition::invalid_argument, std::move(message), std::move(detail), std::move(hint)};
@@ -91,6 +92,11 @@ std::optional<Error> check_method(std::string_view method) {
   }
   return invalid("training method is not known", "The method \"" + clean_message(method, 64) + "\" does not exist.",
                  "Use the method \"supervised\".");
+}
+
+std::optional<Error> check_name(std::string_view name) {
+  if (!name.empty() && utf8_length(name) <= kMaxName) return std::nullopt;
+  return invalid("invalid name", "A name has 1 to 255 characters.");
 }
 
 std::optional<Error> check_base_model(std::string_view base_model) {

@@ -31,6 +31,8 @@ std::optional<Error> check_min_examples(std::int64_t min_examples);             
 std::optional<Error> check_max_examples(std::int64_t max_examples, std::int64_t min_examples);  // at least min_examples
 std::optional<Error> check_validation_fraction(double fraction);                                // 0 to 0.5
 std::optional<Error> check_method(std::string_view method);                                     // "supervised"
+// 1 to 255 characters, as a dataset or a model may be called.
+std::optional<Error> check_name(std::string_view name);
 // Not empty, at most 256 characters, none of them a control character or white space, valid UTF-8.
 std::optional<Error> check_base_model(std::string_view base_model);
 

@@ -125,6 +125,7 @@ Request read_request(FunctionCallInfo fcinfo) {
   request.validation_fraction = as_double(value(kValidationFraction));
   request.method = as_text(value(kMethod));
 
+  if (request.has_name) check(core::check_name(as_text(request.name)));
   check(core::check_min_quality(request.min_quality));
   check(core::check_base_model(request.base_model));
   check(core::check_epochs(request.epochs));

@@ -144,7 +144,9 @@ DECLARE
 BEGIN
   SELECT * INTO found_dataset FROM @extschema@.training_datasets AS d WHERE d.id = dataset_id;
   IF NOT FOUND THEN
-    RAISE EXCEPTION USING ERRCODE = 'no_data_found', MESSAGE = format('dataset %s does not exist', coalesce(dataset_id::text, 'null'));
+    RAISE EXCEPTION USING ERRCODE = 'no_data_found',
+      MESSAGE = format('training dataset %s does not exist', coalesce(dataset_id::text, 'NULL')),
+      HINT = 'Make one with trainer_prepare_dataset().';
   END IF;
   RETURN found_dataset;
 END;
@@ -159,7 +161,8 @@ BEGIN
   IF split IN ('train', 'validation') THEN
     RETURN split;
   END IF;
-  RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('split "%s" is not known', coalesce(split, 'null')),
+  RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+    MESSAGE = format('split %s is not known', coalesce('"' || split || '"', 'NULL')),
     HINT = 'The splits are train and validation.';
 END;
 $$;

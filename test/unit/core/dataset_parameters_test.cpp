@@ -110,6 +110,16 @@ TEST(CheckParameters, OnlySupervisedTrainingIsThere) {
   EXPECT_NE(check_method("alchemy")->detail.find("alchemy"), std::string::npos);
 }
 
+TEST(CheckParameters, NameHasOneTo255Characters) {
+  EXPECT_EQ(check_name("n"), std::nullopt);
+  std::string wide;
+  for (int i = 0; i < 255; ++i) wide += "\xC3\xA9";
+  EXPECT_EQ(check_name(wide), std::nullopt) << "characters count, not bytes";
+  expect_invalid(check_name(""));
+  expect_invalid(check_name(std::string(256, 'n')));
+  EXPECT_EQ(check_name(wide + "n")->detail, "A name has 1 to 255 characters.");
+}
+
 TEST(CheckParameters, BaseModelIsAWordOfBoundedLength) {
   EXPECT_EQ(check_base_model("gpt-4o"), std::nullopt);
   EXPECT_EQ(check_base_model("ft:gpt-4o:org:s:1"), std::nullopt);
