@@ -34,6 +34,9 @@ INSERT INTO training_datasets (id, organization_id, name, roast_count, validatio
 SELECT dataset(n), org(1 + (n - 1) / 10), 'dataset ' || n, 120, 20, 'ready', now(),
        '{"base_model": "gpt-4o-2024-08-06", "epochs": 3, "learning_rate_multiplier": 0.1, "method": "supervised", "seed": 42}'
 FROM generate_series(1, 40) AS n;
+-- The fewest that the provider takes.
+INSERT INTO training_examples (dataset_id, ordinal, organization_id, split, messages)
+SELECT d.id, n, d.organization_id, 'train', '[]' FROM training_datasets AS d, generate_series(1, 10) AS n;
 
 -- --- submission ---
 
@@ -101,6 +104,15 @@ SELECT count(*) FROM trainer_attach();
 SELECT code FROM error_of($$ SELECT trainer_submit_training(dataset(21)) $$);
 -- Nothing of what was refused is left.
 SELECT count(*) AS models FROM custom_models WHERE training_dataset_id IN (dataset(7), dataset(21), dataset(31));
+
+-- Examples were taken out of the dataset by hand: one too few, none at all, and those of the other split do not count.
+BEGIN;
+DELETE FROM training_examples WHERE dataset_id = dataset(7) AND ordinal = 1;
+SELECT * FROM error_of($$ SELECT trainer_submit_training(dataset(7)) $$);
+UPDATE training_examples SET split = 'validation' WHERE dataset_id = dataset(7);
+SELECT * FROM error_of($$ SELECT trainer_submit_training(dataset(7)) $$);
+SELECT (SELECT count(*) FROM custom_models WHERE training_dataset_id = dataset(7)) AS models, (SELECT status FROM training_datasets WHERE id = dataset(7));
+ROLLBACK;
 
 -- A model to train on from: trained, and of the same organization.
 UPDATE custom_models SET status = 'succeeded', fine_tuned_model_id = 'ft:gpt-4o-2024-08-06:org:a:1' WHERE name = 'named';
@@ -289,6 +301,41 @@ SELECT paused, paused_reason, due FROM trainer_worker_status();
 SELECT trainer_pause_worker();
 SELECT paused, paused_reason FROM trainer_worker_status();
 
+-- --- deletion ---
+
+SELECT name FROM trainer_submit_training(dataset(12), 'doomed');
+-- What comes of deleting its organization, or the model alone; nothing is deleted in the end.
+CREATE FUNCTION delete_at(at text, operation text, tried integer, statement text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE public.trainer_operations SET state = operation, attempt = tried WHERE custom_model_id = model('doomed');
+  UPDATE public.custom_models SET status = at WHERE name = 'doomed';
+  EXECUTE statement;
+  RAISE EXCEPTION 'deleted, and % models are left', (SELECT count(*) FROM public.custom_models WHERE organization_id = org(2));
+END $$;
+CREATE FUNCTION deletion(at text, operation text, tried integer, statement text DEFAULT 'DELETE FROM organizations WHERE id = org(2)')
+RETURNS TABLE (code text, message text, detail text, hint text) LANGUAGE sql AS $$
+  SELECT (error_of(format('SELECT delete_at(%L, %L, %L, %L)', at, operation, tried, statement))).* $$;
+-- Nothing was sent, or it may have been.
+SELECT * FROM deletion('pending', 'ready', 0);
+SELECT * FROM deletion('pending', 'ready', 0, $$DELETE FROM custom_models WHERE name = 'doomed'$$);
+\x on
+SELECT * FROM deletion('pending', 'sending', 1);
+\x off
+SELECT operation, tried, d.code, d.message FROM (VALUES ('ready', 1), ('sending', 1), ('reconcile', 1), ('checking', 2), ('done', 1)) AS o (operation, tried),
+  deletion('pending', operation, tried) AS d;
+SELECT at, d.code, d.message, d.detail FROM unnest(ARRAY['uploading', 'validating', 'queued', 'running', 'paused']) AS at, deletion(at, 'done', 1) AS d;
+SELECT message FROM deletion('running', 'done', 1, $$DELETE FROM custom_models WHERE name = 'doomed'$$);
+-- Its training has ended.
+SELECT at, d.code, d.message FROM unnest(ARRAY['evaluating', 'succeeded', 'deployed', 'failed', 'cancelled', 'retired']) AS at, deletion(at, 'done', 1) AS d;
+
+-- The provider's ids are its own affair: two jobs may have the same, one job may not.
+INSERT INTO trainer_provider_events (id, organization_id, custom_model_id) SELECT 'event-1', organization_id, id FROM custom_models WHERE name IN ('runs', 'doomed');
+INSERT INTO trainer_checkpoints (id, organization_id, custom_model_id, model, step) SELECT 'checkpoint-1', organization_id, id, 'ft:x', 1 FROM custom_models WHERE name IN ('runs', 'doomed');
+\set VERBOSITY terse
+INSERT INTO trainer_provider_events (id, organization_id, custom_model_id) SELECT 'event-1', organization_id, id FROM custom_models WHERE name = 'runs';
+INSERT INTO trainer_checkpoints (id, organization_id, custom_model_id, model, step) SELECT 'checkpoint-1', organization_id, id, 'ft:x', 2 FROM custom_models WHERE name = 'runs';
+\set VERBOSITY default
+
 -- A model of another's dataset cannot be written, nor two jobs of one id.
 \set VERBOSITY terse
 UPDATE custom_models SET organization_id = org(2) WHERE name = 'runs';
@@ -297,5 +344,7 @@ UPDATE custom_models SET provider_job_id = 'ftjob-1' WHERE name = 'named';
 
 RESET search_path;
 SET client_min_messages = warning;
+-- A training that is under way is no obstacle.
+SELECT status FROM custom_models WHERE name = 'runs';
 DROP EXTENSION trainer;
 DROP SCHEMA app CASCADE;

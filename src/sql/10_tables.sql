@@ -217,8 +217,9 @@ CREATE TABLE @extschema@.trainer_training_metrics (
 CREATE INDEX ON @extschema@.trainer_training_metrics (organization_id, custom_model_id);
 COMMENT ON TABLE @extschema@.trainer_training_metrics IS 'losses of a job by step, from its events and its result file';
 
+-- The provider's ids need to be unique within a job only.
 CREATE TABLE @extschema@.trainer_checkpoints (
-  id text PRIMARY KEY,
+  id text NOT NULL,
   organization_id uuid NOT NULL,
   custom_model_id uuid NOT NULL,
   model text NOT NULL,
@@ -226,13 +227,14 @@ CREATE TABLE @extschema@.trainer_checkpoints (
   train_loss double precision,
   valid_loss double precision,
   full_valid_loss double precision,
+  PRIMARY KEY (custom_model_id, id),
   FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id) ON DELETE CASCADE
 );
 CREATE INDEX ON @extschema@.trainer_checkpoints (organization_id, custom_model_id);
 COMMENT ON TABLE @extschema@.trainer_checkpoints IS 'models that the provider kept along the way, one an epoch';
 
 CREATE TABLE @extschema@.trainer_provider_events (
-  id text PRIMARY KEY,
+  id text NOT NULL,
   organization_id uuid NOT NULL,
   custom_model_id uuid NOT NULL,
   provider_created_at timestamptz,
@@ -240,6 +242,7 @@ CREATE TABLE @extschema@.trainer_provider_events (
   type text,
   message text,
   seq bigint GENERATED ALWAYS AS IDENTITY,
+  PRIMARY KEY (custom_model_id, id),
   FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id) ON DELETE CASCADE
 );
 CREATE INDEX ON @extschema@.trainer_provider_events (organization_id, custom_model_id, seq);

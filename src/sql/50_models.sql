@@ -120,3 +120,28 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_rollback_model(uuid, text) IS
   'makes the model that served before serve again, and returns it; null when it is the base model from now on';
+
+-- Its rows are all that is known of a job: without them nobody ends it, and it goes on to cost money.
+CREATE FUNCTION @extschema@.trainer_keep_live_model() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  live boolean := OLD.status IN ('uploading', 'validating', 'queued', 'running', 'paused');
+BEGIN
+  IF OLD.status = 'pending' THEN
+    -- Locked, so that the worker does not send at this very moment what is looked at here.
+    SELECT coalesce(bool_or(o.state <> 'ready' OR o.attempt > 0), false) INTO live
+      FROM (SELECT state, attempt FROM @extschema@.trainer_operations
+            WHERE organization_id = OLD.organization_id AND custom_model_id = OLD.id FOR UPDATE) o;
+  END IF;
+  IF live THEN
+    RAISE EXCEPTION 'cannot delete a model whose training is under way'
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = format('Model %s has status %s.', OLD.id, OLD.status),
+            HINT = 'Cancel it with trainer_cancel_training() first, and wait until its job has ended.';
+  END IF;
+  RETURN OLD;
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_keep_live_model() IS 'refuses to delete a model while the provider may be training it';
+CREATE TRIGGER trainer_keep_live_model BEFORE DELETE ON @extschema@.custom_models
+  FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_keep_live_model();
