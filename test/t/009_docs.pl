@@ -1,4 +1,4 @@
-# Every SQL example of the documentation, run in the order of the pages against the sample app.
+# Every SQL example of the documentation, run in the order of the pages against the sample app; and every link between the pages.
 use strict;
 use warnings;
 
@@ -26,6 +26,25 @@ sub examples
 	die "$page has no examples" unless @blocks;
 	return @blocks;
 }
+
+# What a page links to within the repository, without the places inside of a page.
+sub relative_links
+{
+	my ($page) = @_;
+	my @links = slurp_file("$top/$page") =~ /\]\(([^()\s]+)\)/g;
+	return grep { $_ ne '' } map { s/#.*//r } grep { !/^[a-z]+:/ } @links;
+}
+
+my @pages = ('README.md', map { s{^\Q$top\E/}{}r } sort glob("$top/docs/*.md"));
+my $links = 0;
+for my $page (@pages)
+{
+	my $folder = $page =~ s{[^/]*$}{}r;
+	my @links = relative_links($page);
+	$links += @links;
+	is_deeply([ grep { !-e "$top/$folder$_" } @links ], [], "the links of $page lead to files that exist");
+}
+cmp_ok($links, '>', 0, 'there are links to follow');
 
 my $sandbox = start_sandbox(job_seconds => 0.5);
 for my $page ('README.md', 'docs/operations.md', 'docs/sql.md')
