@@ -1,6 +1,7 @@
 // The provider's bodies as values: what the wire calls things is known here and in wire_*.cpp alone. Readers give
-// nullopt for what is no such object (not JSON, another `object`, no usable id), and take what is missing, null or of
-// another type for absent. Ids are checked, every other text is cleaned.
+// nullopt for what is no such object (not JSON, another `object`, no usable id), and take what is missing, null, of
+// another type or out of its range for absent. Ids are checked, every other text is cleaned and cut: a row can hold
+// whatever comes out of here.
 #pragma once
 
 #include <cstddef>
@@ -75,7 +76,10 @@ std::string short_completion_request(std::string_view model, TokenLimit limit);
 bool is_object_id(std::string_view id);
 // [A-Za-z0-9_.:-]{1,256}: events and checkpoints.
 bool is_id(std::string_view id);
-// The same and [/@+], which the names of models hold at some services. Escaped, it can stand in a path.
+// As custom_models.fine_tuned_model_id takes it, a varchar(255).
+inline constexpr std::size_t kMaxModelName = 255;
+// An id of at most kMaxModelName bytes that may hold [/@+], too: at some services the names of models do. Escaped, it
+// can stand in a path.
 bool is_model_name(std::string_view name);
 
 }  // namespace trainer::provider

@@ -8,6 +8,14 @@
 namespace trainer::provider {
 namespace {
 
+constexpr std::size_t kMaxWord = 64;
+constexpr std::int64_t kLatestTime = 4'102'444'800;  // 2100-01-01
+constexpr std::int64_t kMostTokens = 9'000'000'000'000'000;
+
+std::optional<std::int64_t> up_to(std::int64_t max, std::optional<std::int64_t> value) {
+  return value && *value >= 0 && *value <= max ? value : std::nullopt;
+}
+
 bool is_alphanumeric(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
@@ -37,7 +45,7 @@ bool is_id(std::string_view id) {
 }
 
 bool is_model_name(std::string_view name) {
-  return is_made_of(name, 256, "_.:-/@+");
+  return is_made_of(name, kMaxModelName, "_.:-/@+");
 }
 
 bool is_kind(JsonView value, std::string_view object) {
@@ -46,8 +54,12 @@ bool is_kind(JsonView value, std::string_view object) {
   return !named.exists() || named.is_null() || named.text() == object;
 }
 
-std::string label(JsonView value) {
-  return core::clean_message(value.text(), 256);
+std::string label(JsonView value, std::size_t max_bytes) {
+  return core::clean_message(value.text(), max_bytes);
+}
+
+std::string word(JsonView value) {
+  return label(value, kMaxWord);
 }
 
 std::string id_if(JsonView value, bool (*valid)(std::string_view)) {
@@ -56,8 +68,16 @@ std::string id_if(JsonView value, bool (*valid)(std::string_view)) {
 }
 
 std::optional<int> small_number(std::optional<std::int64_t> value) {
-  if (!value || *value < 0 || *value > std::numeric_limits<int>::max()) return std::nullopt;
-  return static_cast<int>(*value);
+  value = up_to(std::numeric_limits<int>::max(), value);
+  return value ? std::optional(static_cast<int>(*value)) : std::nullopt;
+}
+
+std::optional<std::int64_t> unix_time(JsonView value) {
+  return up_to(kLatestTime, value.integer());
+}
+
+std::optional<std::int64_t> token_count(JsonView value) {
+  return up_to(kMostTokens, value.integer());
 }
 
 core::StepMetrics read_metrics(JsonView value) {

@@ -1,6 +1,8 @@
 // Small readers that the wire_*.cpp files share.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,8 +16,11 @@ namespace trainer::provider {
 // An absent `object` is tolerated, another one is not.
 bool is_kind(JsonView value, std::string_view object);
 
-// Text for a row: a status, a name. One line of at most 256 bytes.
-std::string label(JsonView value);
+// Text for a row, a name or a code. One line of at most `max_bytes` bytes.
+std::string label(JsonView value, std::size_t max_bytes = 256);
+
+// A word out of a list that the provider may lengthen: a status, a level, a type. Cleaned, and cut to 64 bytes.
+std::string word(JsonView value);
 
 // The id when `valid` accepts it, else empty.
 std::string id_if(JsonView value, bool (*valid)(std::string_view));
@@ -26,6 +31,12 @@ bool has_metrics(const core::StepMetrics& metrics);
 
 // An int that is at least 0, or nothing.
 std::optional<int> small_number(std::optional<std::int64_t> value);
+
+// Seconds since 1970, up to the year 2100, or nothing.
+std::optional<std::int64_t> unix_time(JsonView value);
+
+// 0 to 9e15, or nothing: no training has more, and a double still holds it exactly.
+std::optional<std::int64_t> token_count(JsonView value);
 
 // The elements of {"data": [...]}; `read` gives optional<T>, and what it cannot read is left out. `last_id` is that of
 // the last element that has one.

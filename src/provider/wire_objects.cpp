@@ -22,13 +22,13 @@ std::optional<TaggedJob> job_of(JsonView value) {
   tagged.token = label(value["metadata"][kTokenKey]);
   core::RemoteJob& job = tagged.job;
   job.id = id_if(value["id"], is_object_id);
-  job.status = label(value["status"]);
-  job.model = label(value["model"]);
+  job.status = word(value["status"]);
+  job.model = label(value["model"], kMaxModelName);
   job.fine_tuned_model = id_if(value["fine_tuned_model"], is_model_name);
-  job.trained_tokens = value["trained_tokens"].integer();
-  job.created_at = value["created_at"].integer();
-  job.finished_at = value["finished_at"].integer();
-  job.estimated_finish = value["estimated_finish"].integer();
+  job.trained_tokens = token_count(value["trained_tokens"]);
+  job.created_at = unix_time(value["created_at"]);
+  job.finished_at = unix_time(value["finished_at"]);
+  job.estimated_finish = unix_time(value["estimated_finish"]);
   job.epochs = read_epochs(value);
   const JsonView files = value["result_files"];
   for (std::size_t i = 0; i < files.size(); ++i) {
@@ -51,17 +51,17 @@ std::optional<RemoteFile> file_of(JsonView value) {
   return RemoteFile{.id = id_if(value["id"], is_object_id),
                     .filename = label(value["filename"]),
                     .bytes = value["bytes"].integer(),
-                    .created_at = value["created_at"].integer()};
+                    .created_at = unix_time(value["created_at"])};
 }
 
 std::optional<core::RemoteEvent> event_of(JsonView value) {
   core::RemoteEvent event;
   event.id = id_if(value["id"], is_id);
   if (event.id.empty()) return std::nullopt;
-  event.created_at = value["created_at"].integer().value_or(0);
-  event.level = label(value["level"]);
+  event.created_at = unix_time(value["created_at"]).value_or(0);
+  event.level = word(value["level"]);
   event.message = core::clean_message(value["message"].text());
-  event.type = label(value["type"]);
+  event.type = word(value["type"]);
   if (const core::StepMetrics metrics = read_metrics(value["data"]); has_metrics(metrics)) event.metrics = metrics;
   return event;
 }

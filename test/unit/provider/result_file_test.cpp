@@ -47,6 +47,12 @@ TEST(ResultFile, LineEndsQuotesAndBlanksDoNotMatter) {
       "1.5,\"0.625\""));
 }
 
+TEST(ResultFile, AStepIsWhatAnIntegerColumnHolds) {
+  const auto rows = read_result_file("step,train_loss\n2147483647,1\n2147483648,1\n4294967297,1\n");
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].step, 2147483647);
+}
+
 TEST(ResultFile, Base64OfItWithEveryPadding) {
   expect_both_rows(read_result_file(base64(kCsv)));
   expect_both_rows(read_result_file(base64(kCsv + "\n")));

@@ -105,6 +105,43 @@ TEST(WireJob, WhatIsMissingOrNullOrOfAnotherTypeIsAbsent) {
               ElementsAre("file-o", "file-p"));
 }
 
+TEST(WireJob, TimesThatNoCalendarNeedsAreAbsent) {
+  using Time = std::optional<std::int64_t>;
+  const auto is_read_as = [](const std::string& value, Time time) {
+    EXPECT_EQ(read_job(job_where("created_at", value))->job.created_at, time) << value;
+    EXPECT_EQ(read_job(job_where("finished_at", value))->job.finished_at, time) << value;
+    EXPECT_EQ(read_job(job_where("estimated_finish", value))->job.estimated_finish, time) << value;
+    const auto page = read_events(R"({"data":[{"id":"e1","created_at":)" + value + "}]}");
+    ASSERT_EQ(page->items.size(), 1u) << value;
+    EXPECT_EQ(page->items[0].created_at, time.value_or(0)) << value;
+    EXPECT_EQ(read_file(R"({"id":"file-1","created_at":)" + value + "}")->created_at, time) << value;
+  };
+  is_read_as("0", 0);
+  is_read_as("4102444800", 4102444800);
+  is_read_as("4102444800.0", 4102444800);
+  for (const char* value : {"-1", "4102444801", "9007199254740992", "9223372036854775807", "-9223372036854775808",
+                            "1e300", "1e400", "NaN", "1.5"}) {
+    is_read_as(value, std::nullopt);
+  }
+}
+
+TEST(WireJob, CountsAreBounded) {
+  const auto tokens = [](const std::string& value) {
+    return read_job(job_where("trained_tokens", value))->job.trained_tokens;
+  };
+  EXPECT_EQ(tokens("0"), 0);
+  EXPECT_EQ(tokens("9000000000000000"), 9'000'000'000'000'000);
+  for (const char* value : {"-1", "9000000000000001", "9223372036854775807", "1e16"}) {
+    EXPECT_EQ(tokens(value), std::nullopt) << value;
+  }
+  const auto epochs = [](const std::string& value) {
+    return read_job(R"({"id":"ftjob-1","status":"running","hyperparameters":{"n_epochs":)" + value + "}}")->job.epochs;
+  };
+  EXPECT_EQ(epochs("2147483647"), 2147483647);
+  EXPECT_EQ(epochs("2147483648"), std::nullopt);
+  EXPECT_EQ(epochs("4294967297"), std::nullopt);
+}
+
 TEST(WireJob, ForeignBodiesAreNoJob) {
   for (const char* body : {"", "null", "[]", "{}", "1", "\"x\"", "true", "<html></html>", "{\"id\":\"ftjob-1\"",
                            R"({"object":"list","data":[]})", R"({"id":"file-1","object":"file","status":"processed"})",
@@ -127,6 +164,9 @@ TEST(WireJob, TextsAreCleaned) {
   EXPECT_EQ(tagged->job.error_message.find("abcdefghij"), std::string::npos);
   EXPECT_EQ(tagged->job.error_message.find('\x07'), std::string::npos);
   EXPECT_EQ(read_job(R"({"id":"j1","status":"a\u0000b"})")->job.status, "ab");
+  EXPECT_EQ(read_job(job_named("status", std::string(65, 's')))->job.status, std::string(64, 's'));
+  EXPECT_EQ(read_job(job_named("status", std::string(63, 's') + "\xC3\xA9"))->job.status, std::string(63, 's'));
+  EXPECT_EQ(read_job(job_named("model", std::string(300, 'm')))->job.model.size(), kMaxModelName);
 }
 
 TEST(WireJob, NamesOfModelsOutsideTheAlphabetAreNotTaken) {
@@ -136,6 +176,21 @@ TEST(WireJob, NamesOfModelsOutsideTheAlphabetAreNotTaken) {
   for (const std::string name : {"a b", "..", "x\n", "a?b", "/"}) {
     EXPECT_EQ(read_job(job_named("fine_tuned_model", name))->job.fine_tuned_model, "") << name;
   }
+}
+
+TEST(WireModel, ANameIsAsLongAsAColumnCanHold) {
+  const std::string longest(255, 'm');
+  EXPECT_EQ(read_job(job_named("fine_tuned_model", longest))->job.fine_tuned_model, longest);
+  EXPECT_EQ(read_job(job_named("fine_tuned_model", longest + "m"))->job.fine_tuned_model, "");
+  EXPECT_EQ(read_model_id(R"({"id":")" + longest + "\"}"), longest);
+  EXPECT_FALSE(read_model_id(R"({"id":"m)" + longest + "\"}"));
+  const auto checkpoint_model = [](const std::string& name) {
+    return read_checkpoints(R"({"data":[{"id":"c1","step_number":1,"fine_tuned_model_checkpoint":")" + name + "\"}]}")
+        ->items.at(0)
+        .model;
+  };
+  EXPECT_EQ(checkpoint_model(longest), longest);
+  EXPECT_EQ(checkpoint_model(longest + "m"), "");
 }
 
 TEST(WirePage, ListsKeepTheirPositionAndTheirEnd) {
@@ -205,6 +260,50 @@ TEST(WireEvents, ReadsMessagesAndMetrics) {
   EXPECT_FALSE(page->items[1].metrics);
   EXPECT_EQ(page->items[1].type, "moderation_checks");
   EXPECT_EQ(page->last_id, "ftevent-0");
+}
+
+std::optional<core::RemoteEvent> only_event(const std::string& members) {
+  const auto page = read_events(R"({"data":[{)" + members + "}]}");
+  return page && page->items.size() == 1 ? std::optional(page->items[0]) : std::nullopt;
+}
+
+TEST(WireEvents, WordsAndIdsAreBounded) {
+  const std::string word(65, 'w');
+  const auto event = only_event(R"("id":"e1","level":")" + word + R"(","type":")" + word + R"(\u0007","message":")" +
+                                std::string(5000, 'm') + '"');
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->level, word.substr(1));
+  EXPECT_EQ(event->type, word.substr(1));
+  EXPECT_LE(event->message.size(), 2048u);
+  EXPECT_EQ(only_event(R"("id":"e1","level":"a\nb\u0000","type":" c ")")->level, "a b");
+  EXPECT_TRUE(only_event(R"("id":")" + std::string(256, 'e') + '"'));
+  EXPECT_FALSE(only_event(R"("id":")" + std::string(257, 'e') + '"'));
+  const auto checkpoints = [](std::size_t id_size) {
+    return read_checkpoints(R"({"data":[{"id":")" + std::string(id_size, 'c') + R"(","step_number":1}]})")
+        ->items.size();
+  };
+  EXPECT_EQ(checkpoints(256), 1u);
+  EXPECT_EQ(checkpoints(257), 0u);
+}
+
+TEST(WireEvents, NumbersThatNoColumnHoldsAreAbsent) {
+  for (const char* key : {"train_loss", "train_mean_token_accuracy", "valid_loss", "valid_mean_token_accuracy",
+                          "full_valid_loss", "step", "total_steps"}) {
+    for (const char* value : {"NaN", "Infinity", "-Infinity", "1e400", "-1e400", "\"1\"", "null"}) {
+      const auto event = only_event(R"("id":"e1","data":{")" + std::string(key) + "\":" + value + "}");
+      ASSERT_TRUE(event) << key << value;
+      EXPECT_FALSE(event->metrics) << key << value;
+    }
+  }
+  const auto metrics = [](const std::string& step) {
+    return only_event(R"("id":"e1","data":{"train_loss":1,"step":)" + step + R"(,"total_steps":)" + step + "}")
+        ->metrics.value();
+  };
+  EXPECT_EQ(metrics("2147483647").step, 2147483647);
+  EXPECT_EQ(metrics("2147483647").total_steps, 2147483647);
+  for (const char* step : {"2147483648", "-1", "4294967297", "1e300", "0.5"}) {
+    EXPECT_FALSE(metrics(step).step || metrics(step).total_steps) << step;
+  }
 }
 
 TEST(WireCheckpoints, ReadsCheckpoints) {
