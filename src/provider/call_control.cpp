@@ -83,10 +83,10 @@ class Sweep : public Call {
     outcome_.delivery = Delivery::ok;
   }
 
-  // Without the adopted job every job would be a duplicate.
+  // A model that was given up while the creation of its job was in doubt has adopted none: every job is one too many.
   Step start() override {
     if (!is_object_id(token_)) return invalid_work("The sweep has no token to look for.");
-    if (!is_object_id(adopted_)) return invalid_work("The model has no job at the provider.");
+    if (!adopted_.empty() && !is_object_id(adopted_)) return invalid_work("The model's job has no usable id.");
     return pages_.request();
   }
 
@@ -157,7 +157,7 @@ class Sweep : public Call {
   }
 
   std::string token_;
-  std::string adopted_;
+  std::string adopted_;  // empty: none was
   Pages pages_;
   Phase phase_ = Phase::listing;
   std::unordered_set<std::string> known_;

@@ -669,12 +669,38 @@ TEST(SweepCall, FailuresAreReportedWithWhatWasDone) {
   EXPECT_THAT(c.outcome().surplus_ids, ElementsAre("ftjob-3"));
 }
 
-TEST(SweepCall, WithoutAnAdoptedJobNothingIsCancelled) {
+TEST(SweepCall, WithoutAnAdoptedJobEveryLiveOneIsCancelled) {
   Work work = sweep();
   work.model.provider_job_id = "";
-  EXPECT_EQ(chain(work).outcome().failure.code, "invalid_work");
-  work = sweep();
-  work.operation.argument = "";
+  Chain c = chain(work);
+  EXPECT_EQ(c.request().path, kList);
+  c.reply(200, list_of({job("ftjob-1", "running"), job("ftjob-2", "succeeded"), job("ftjob-3", "paused"),
+                        job("ftjob-4", "cancelled"), job("ftjob-f", "running", "foreign"), untagged_job("ftjob-u"),
+                        job("no/good", "running")}));
+  EXPECT_EQ(c.request().path, "/fine_tuning/jobs/ftjob-3/cancel");
+  c.reply(200, job("ftjob-3", "cancelled"));
+  EXPECT_EQ(c.request().path, "/fine_tuning/jobs/ftjob-1/cancel");
+  c.reply(200, job("ftjob-1", "cancelled"));
+  EXPECT_EQ(c.outcome().delivery, Delivery::ok);
+  EXPECT_THAT(c.outcome().surplus_ids, ElementsAre("ftjob-3", "ftjob-1"));
+
+  Chain none = chain(work);
+  none.reply(200, list_of({job("ftjob-2", "succeeded")}));
+  EXPECT_EQ(none.outcome().delivery, Delivery::ok);
+  EXPECT_THAT(none.outcome().surplus_ids, IsEmpty());
+}
+
+TEST(SweepCall, WithoutAUsableTokenOrWithAnUnusableAdoptedJobNothingIsSent) {
+  for (const char* token : {"", "a/b"}) {
+    for (const char* adopted : {"", "ftjob-1"}) {
+      Work work = sweep();
+      work.model.provider_job_id = adopted;
+      work.operation.argument = token;
+      EXPECT_EQ(chain(work).outcome().failure.code, "invalid_work") << token << adopted;
+    }
+  }
+  Work work = sweep();
+  work.model.provider_job_id = "a/b";
   EXPECT_EQ(chain(work).outcome().failure.code, "invalid_work");
 }
 
