@@ -92,7 +92,7 @@ struct Spool {
 struct Work {
   Operation operation;
   Model model;
-  Spool spool;               // uploads only
+  Spool spool;  // uploads only
   std::string dataset_id;
   std::string installation;  // uuid of this installation of the extension
 };
