@@ -36,6 +36,7 @@ constexpr milliseconds kNap{10000};
 // After an error of our own (a lock that was not to be had, a full disk), and while there is no key.
 constexpr milliseconds kPause{5000};
 constexpr milliseconds kBreath{100};
+constexpr milliseconds kSilence{60000};
 // Between two tries to record what a locked row kept from being recorded.
 constexpr milliseconds kRecordPause{1000};
 // Nobody gains from a gate that stays shut for long: one request is a fine way to ask again.
@@ -55,8 +56,15 @@ void report(const std::string& problem) {
   });
 }
 
+// One line a problem, not one a try: what goes on is told again after a while only. The status has it in any case.
 void log_problem(const char* what, const pg::Problem& problem) {
+  static std::string last;
+  static Clock::time_point last_at;
   report(problem.message);
+  std::string line = what + problem.message;
+  if (line == last && Clock::now() - last_at < kSilence) return;
+  last = std::move(line);
+  last_at = Clock::now();
   const char* text = problem.message.c_str();
   pg::guarded([&] { ereport(LOG, (errmsg("%s", what), errdetail_internal("%s", text), errhidestmt(true))); });
 }
