@@ -25,7 +25,7 @@ max_wal_size = 12GB
 checkpoint_timeout = 1h
 autovacuum = off
 max_parallel_workers_per_gather = 0
-shared_preload_libraries = 'trainer, pg_stat_statements'
+shared_preload_libraries = 'trainer, auto_explain'
 trainer.databases = 'nobody'
 END
     close $conf or die $!;

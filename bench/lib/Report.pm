@@ -8,7 +8,7 @@ our @EXPORT = qw(report heading remark print_report);
 
 my @lines;
 
-sub heading { push @lines, "\n$_[0]\n\n" . line('goal', 'what', 'measured', 'wanted', '') . line(map { '-' x $_ } 4, 72, 24, 8, 6) }
+sub heading { push @lines, "\n$_[0]\n\n" . line('goal', 'what', 'measured', 'wanted', '') . line(map { '-' x $_ } 4, 86, 24, 8, 6) }
 
 sub remark { push @lines, "     $_[0]\n" }
 
@@ -33,7 +33,7 @@ sub report {
 }
 
 sub line {
-    my $line = sprintf '%-4s %-72s %-24s %-8s %s', @_;
+    my $line = sprintf '%-4s %-86s %-24s %-8s %s', @_;
     $line =~ s/ +$//;
     return "$line\n";
 }

@@ -10,7 +10,7 @@ sub new {
     my ($class, %arg) = @_;
     my $self = bless {%arg}, $class;
     $self->{session} = $arg{postgres}->create_database($arg{database});
-    $self->{session}->run('CREATE EXTENSION trainer; CREATE EXTENSION pg_stat_statements');
+    $self->{session}->run('CREATE EXTENSION trainer');
     open my $key, '>', "$arg{dir}/api-key" or die $!;
     print $key "sk-bench-0123456789\n";
     close $key or die $!;

@@ -9,14 +9,50 @@ namespace {
 // The live states, as the partial indexes spell them.
 #define LIVE "state IN ('ready', 'sending', 'reconcile', 'checking')"
 
-// A skip scan over trainer_operations_turn: the first `$2` organizations behind the cursor that have something due,
-// then of each its share. What is claimed anew while it was being sent may have arrived: a paid call is looked for
-// before it is sent again.
-constexpr const char* kClaim =
+// How much is due: more than there is room for, or not.
+constexpr const char* kCountUpTo =
+    "SELECT count(*) FROM (SELECT FROM @extschema@.trainer_operations"
+    " WHERE " LIVE " AND due_at <= now() ORDER BY due_at LIMIT $1) due";
+
+// Claims the rows at the addresses in `chosen`. What is claimed anew while it was being sent may have arrived: a paid
+// call is looked for before it is sent again.
+#define CLAIM_CHOSEN                                                                                                  \
+  " UPDATE @extschema@.trainer_operations o SET"                                                                      \
+  "  state = CASE WHEN o.kind = 'poll_job' THEN 'ready'"                                                              \
+  "               WHEN o.kind NOT IN ('upload_training_file', 'upload_validation_file', 'create_job') THEN 'sending'" \
+  "               WHEN o.state = 'ready' THEN 'sending' ELSE 'checking' END,"                                         \
+  "  sent_at = CASE WHEN o.state = 'ready' AND o.kind <> 'poll_job' THEN now() ELSE o.sent_at END,"                   \
+  "  due_at = now() + CASE WHEN o.kind = 'poll_job' THEN $4 * (0.9 + 0.2 * random()) ELSE $3 END * interval '1 ms',"  \
+  "  attempt = o.attempt + 1, epoch = $2"                                                                             \
+  " FROM @extschema@.custom_models m"                                                                                 \
+  "  LEFT JOIN @extschema@.training_datasets d ON d.id = m.training_dataset_id"                                       \
+  " WHERE o.ctid = ANY (ARRAY(SELECT address FROM chosen)) AND m.id = o.custom_model_id"                              \
+  " RETURNING o.id, o.kind, o.state, o.attempt, o.misses, o.argument,"                                                \
+  "  (extract(epoch FROM now() - o.created_at) * 1000)::bigint, (extract(epoch FROM now() - o.sent_at) * "            \
+  "1000)::bigint,"                                                                                                    \
+  "  m.id, m.organization_id, m.status, m.base_model, m.suffix,"                                                      \
+  "  coalesce(d.training_params->>'method', 'supervised'), d.training_params->>'epochs', m.learning_rate_multiplier," \
+  "  d.training_params->>'batch_size', d.training_params->>'seed', m.training_file_id, m.validation_file_id,"         \
+  "  coalesce(d.validation_count, 0) > 0, m.provider_job_id, m.provider_status,"                                      \
+  "  extract(epoch FROM m.estimated_finish)::bigint, m.fine_tuned_model_id, m.retries,"                               \
+  "  m.cancel_requested_at IS NOT NULL, (SELECT id FROM @extschema@.trainer_installation),"                           \
+  "  CASE WHEN o.kind IN ('poll_job', 'fetch_result') THEN"                                                           \
+  "   (SELECT e.id FROM @extschema@.trainer_provider_events e WHERE e.organization_id = m.organization_id"            \
+  "    AND e.custom_model_id = m.id ORDER BY e.seq DESC LIMIT 1) END,"                                                \
+  "  m.training_dataset_id"
+
+// All that is due, when there is room for it: nobody has to take turns.
+constexpr const char* kClaimAll =
+    "WITH chosen AS MATERIALIZED (SELECT o.ctid AS address FROM @extschema@.trainer_operations o"
+    " WHERE o." LIVE " AND o.due_at <= now() ORDER BY o.due_at LIMIT $1 FOR UPDATE SKIP LOCKED)" CLAIM_CHOSEN;
+
+// A skip scan over trainer_operations_turn: the first `$1` organizations behind the cursor that have something due,
+// then of each its share.
+constexpr const char* kClaimInTurn =
     "WITH RECURSIVE turn(organization_id) AS ("
     "  (SELECT o.organization_id FROM @extschema@.trainer_operations o"
     "   WHERE o." LIVE
-    " AND o.due_at <= now() AND o.organization_id > $1::uuid"
+    " AND o.due_at <= now() AND o.organization_id > $5::uuid"
     "   ORDER BY o.organization_id, o.due_at LIMIT 1)"
     "  UNION ALL"
     "  SELECT (SELECT o.organization_id FROM @extschema@.trainer_operations o"
@@ -24,36 +60,14 @@ constexpr const char* kClaim =
     " AND o.due_at <= now() AND o.organization_id > turn.organization_id"
     "          ORDER BY o.organization_id, o.due_at LIMIT 1)"
     "  FROM turn WHERE turn.organization_id IS NOT NULL),"
-    " served AS MATERIALIZED (SELECT organization_id FROM turn WHERE organization_id IS NOT NULL LIMIT $2),"
+    " served AS MATERIALIZED (SELECT organization_id FROM turn WHERE organization_id IS NOT NULL LIMIT $1),"
     " chosen AS MATERIALIZED ("
-    "  SELECT due.id FROM served CROSS JOIN LATERAL"
-    "   (SELECT o.id FROM @extschema@.trainer_operations o"
+    "  SELECT due.address FROM served CROSS JOIN LATERAL"
+    "   (SELECT o.ctid AS address FROM @extschema@.trainer_operations o"
     "    WHERE o.organization_id = served.organization_id AND o." LIVE
     " AND o.due_at <= now()"
-    "    ORDER BY o.due_at LIMIT greatest(1, $2 / (SELECT count(*) FROM served))"
-    "    FOR UPDATE SKIP LOCKED) due LIMIT $2)"
-    " UPDATE @extschema@.trainer_operations o SET"
-    "  state = CASE WHEN o.kind = 'poll_job' THEN 'ready'"
-    "               WHEN o.kind NOT IN ('upload_training_file', 'upload_validation_file', 'create_job') THEN 'sending'"
-    "               WHEN o.state = 'ready' THEN 'sending' ELSE 'checking' END,"
-    "  sent_at = CASE WHEN o.state = 'ready' AND o.kind <> 'poll_job' THEN now() ELSE o.sent_at END,"
-    "  due_at = now() + CASE WHEN o.kind = 'poll_job' THEN $5 * (0.9 + 0.2 * random()) ELSE $4 END * interval '1 ms',"
-    "  attempt = o.attempt + 1, epoch = $3"
-    " FROM chosen, @extschema@.custom_models m LEFT JOIN @extschema@.training_datasets d ON d.id = "
-    "m.training_dataset_id"
-    " WHERE o.id = chosen.id AND m.id = o.custom_model_id"
-    " RETURNING o.id, o.kind, o.state, o.attempt, o.misses, o.argument,"
-    "  extract(epoch FROM now() - o.created_at) * 1000, extract(epoch FROM now() - o.sent_at) * 1000,"
-    "  m.id, m.organization_id, m.status, m.base_model, m.suffix,"
-    "  coalesce(d.training_params->>'method', 'supervised'), d.training_params->>'epochs', m.learning_rate_multiplier,"
-    "  d.training_params->>'batch_size', d.training_params->>'seed', m.training_file_id, m.validation_file_id,"
-    "  coalesce(d.validation_count, 0) > 0, m.provider_job_id, m.provider_status,"
-    "  extract(epoch FROM m.estimated_finish)::bigint, m.fine_tuned_model_id, m.retries,"
-    "  m.cancel_requested_at IS NOT NULL, (SELECT id FROM @extschema@.trainer_installation),"
-    "  CASE WHEN o.kind IN ('poll_job', 'fetch_result') THEN"
-    "   (SELECT e.id FROM @extschema@.trainer_provider_events e WHERE e.organization_id = m.organization_id"
-    "    AND e.custom_model_id = m.id ORDER BY e.seq DESC LIMIT 1) END,"
-    "  m.training_dataset_id";
+    "    ORDER BY o.due_at LIMIT greatest(1, $1 / (SELECT count(*) FROM served))"
+    "    FOR UPDATE SKIP LOCKED) due LIMIT $1)" CLAIM_CHOSEN;
 
 constexpr const char* kTakeOver =
     "UPDATE @extschema@.trainer_operations SET due_at = now()"
@@ -127,25 +141,34 @@ core::Work read_work(const Rows& rows, std::uint64_t row, std::int64_t epoch) {
 
 std::vector<core::Work> claim_operations(const ClaimLimits& limits, std::string& cursor) {
   std::vector<core::Work> claimed;
+  auto claim = [&](const char* statement, std::int64_t room, bool in_turn) {
+    Args args;
+    args.bigint(room)
+        .bigint(limits.epoch)
+        .number(static_cast<double>(limits.lease.count()))
+        .number(static_cast<double>(limits.poll_interval.count()));
+    if (in_turn) args.text(cursor.empty() ? kFirst : cursor);
+    Rows rows = execute(statement, std::move(args));
+    for (std::uint64_t row = 0; row < rows.size(); ++row) claimed.push_back(read_work(rows, row, limits.epoch));
+  };
+
+  const std::int64_t due = execute(kCountUpTo, Args().bigint(limits.count + 1)).bigint(0, 0);
+  if (due == 0) return claimed;
+  if (due <= limits.count) {
+    claim(kClaimAll, limits.count, false);
+    return claimed;
+  }
   bool wrapped = false;
   while (static_cast<int>(claimed.size()) < limits.count) {
-    auto room = static_cast<std::int64_t>(limits.count) - static_cast<std::int64_t>(claimed.size());
-    Rows rows = execute(kClaim, Args()
-                                    .text(cursor.empty() ? kFirst : cursor)
-                                    .bigint(room)
-                                    .bigint(limits.epoch)
-                                    .number(static_cast<double>(limits.lease.count()))
-                                    .number(static_cast<double>(limits.poll_interval.count())));
-    if (rows.empty()) {
-      if (cursor.empty() || wrapped) break;
-      cursor.clear();
-      wrapped = true;
-      continue;
+    const std::size_t before = claimed.size();
+    claim(kClaimInTurn, limits.count - static_cast<std::int64_t>(before), true);
+    for (std::size_t at = before; at < claimed.size(); ++at) {
+      cursor = std::max(cursor, claimed[at].model.organization_id);
     }
-    for (std::uint64_t row = 0; row < rows.size(); ++row) {
-      claimed.push_back(read_work(rows, row, limits.epoch));
-      cursor = std::max(cursor, claimed.back().model.organization_id);
-    }
+    if (claimed.size() > before) continue;
+    if (cursor.empty() || wrapped) break;
+    cursor.clear();
+    wrapped = true;
   }
   return claimed;
 }

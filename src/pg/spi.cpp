@@ -38,6 +38,12 @@ Oid extension_namespace_unsafe() {
   return found;
 }
 
+// Found once a connection: looking it up for every statement of a busy worker costs more than some of them.
+std::string& known_schema() {
+  static std::string schema;
+  return schema;
+}
+
 void check(int code, const char* what) {
   if (code < 0) throw std::runtime_error(std::string(what) + ": " + SPI_result_code_string(code));
 }
@@ -63,6 +69,7 @@ SPIPlanPtr prepare(const std::string& sql, const Args& args) {
 }  // namespace
 
 Spi::Spi() : exceptions_(std::uncaught_exceptions()) {
+  known_schema().clear();
   check(guarded([] { return SPI_connect(); }), "could not connect to SPI");
 }
 
@@ -71,6 +78,7 @@ Spi::~Spi() {
 }
 
 std::string extension_schema() {
+  if (!known_schema().empty()) return known_schema();
   const char* quoted = guarded([]() -> const char* {
     Oid schema = extension_namespace_unsafe();
     char* name = OidIsValid(schema) ? get_namespace_name(schema) : nullptr;
@@ -80,7 +88,8 @@ std::string extension_schema() {
     fail({core::Condition::wrong_state, "extension \"trainer\" is not installed in this database", "",
           "Run CREATE EXTENSION trainer."});
   }
-  return quoted;
+  known_schema() = quoted;
+  return known_schema();
 }
 
 std::string qualified(std::string_view statement) {

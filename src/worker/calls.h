@@ -44,9 +44,10 @@ class Calls {
   std::vector<Finished> step();
 
   int under_way() const { return static_cast<int>(calls_.size()); }
-  // Calls that may be under way at a time. A quarter waits inside the transport, so that a connection that becomes free
-  // is used at once, and not after the next claim.
-  int capacity() const { return max_connections_ + max_connections_ / 4; }
+  // Calls that may be under way at a time. Some wait inside the transport, so that a connection that becomes free is
+  // used at once, and not after the next claim.
+  int capacity() const { return max_connections_ + reserve(); }
+  int reserve() const { return max_connections_ / 4; }
 
   int fd() const { return transport_ == nullptr ? -1 : transport_->fd(); }
   std::chrono::milliseconds timeout() const;

@@ -39,8 +39,11 @@ void override_settings() {
       // scan that was cheap then would be made for each of thousands of operations.
       {"enable_indexscan", "on"},
       {"enable_seqscan", "off"},
+      {"enable_bitmapscan", "off"},
       {"enable_hashjoin", "off"},
       {"enable_mergejoin", "off"},
+      // One plan is left to choose: to make it anew for each execution took longer than to claim a few rows.
+      {"plan_cache_mode", "force_generic_plan"},
   };
   pg::guarded([] {
     for (const auto& [name, value] : kFixed) SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);

@@ -39,6 +39,10 @@ constexpr milliseconds kBreath{100};
 constexpr milliseconds kSilence{60000};
 // Between two tries to record what a locked row kept from being recorded.
 constexpr milliseconds kRecordPause{1000};
+// While polls end by the dozen, their results are gathered for so long, to be written and followed by new claims
+// together: what a transaction costs is shared, and the calls that wait inside the transport keep the connections busy
+// meanwhile. A poll whose result is lost is simply made again; of any other call it is written down at once.
+constexpr milliseconds kGather{20};
 // Nobody gains from a gate that stays shut for long: one request is a fine way to ask again.
 constexpr milliseconds kLongestGate{60000};
 
@@ -101,10 +105,9 @@ class Worker {
       }
       if (!calls_.problem().empty() || key_refused_) mind_key();
       write_unrecorded();
-      record(calls_.step());
-      if (woken_ || Clock::now() >= next_claim_) {
-        if (auto exit = claim()) return *exit;
-        record(calls_.step());  // starts what was claimed before the wait
+      gather();
+      if (is_time_for_turn()) {
+        if (auto exit = turn()) return *exit;
       }
       publish();
       rest();
@@ -112,16 +115,46 @@ class Worker {
   }
 
  private:
+  void gather() {
+    for (auto& finished : calls_.step()) {
+      urgent_ = urgent_ || finished.work.operation.kind != core::OperationKind::poll_job;
+      ended_.push_back(std::move(finished));
+    }
+  }
+
+  // The first result after a quiet time is not kept waiting, nor are so many that the transport's reserve is half
+  // spent.
+  bool is_time_for_turn() const {
+    return woken_ || urgent_ || Clock::now() >= next_turn_ || static_cast<int>(ended_.size()) * 2 >= calls_.reserve();
+  }
+
+  // Writes down what has ended and claims what is due. Why the worker ends, if it does.
+  std::optional<Exit> turn() {
+    bool idle = ended_.empty();
+    urgent_ = false;
+    record(std::exchange(ended_, {}));
+    gather();  // keeps the connections busy in between
+    if (woken_ || Clock::now() >= next_claim_) {
+      idle = woken_ = false;
+      if (auto exit = claim()) return exit;
+      gather();  // starts what was claimed before the wait
+    }
+    if (!idle) next_turn_ = Clock::now() + kGather;
+    return std::nullopt;
+  }
+
   milliseconds until_next_turn() const {
-    auto until_claim = std::chrono::ceil<milliseconds>(next_claim_ - Clock::now());
+    if (urgent_) return milliseconds{0};
+    auto next = ended_.empty() ? std::max(next_turn_, next_claim_) : next_turn_;
+    auto until_next = std::chrono::ceil<milliseconds>(next - Clock::now());
     milliseconds longest = calls_.problem().empty() && !key_refused_ ? kNap : kPause;
     if (!unrecorded_.empty()) longest = kRecordPause;
-    return std::clamp(std::min(until_claim, calls_.timeout()), milliseconds{0}, longest);
+    return std::clamp(std::min(until_next, calls_.timeout()), milliseconds{0}, longest);
   }
 
   void rest() {
     try {
-      woken_ = wait(until_next_turn(), calls_.fd());
+      if (wait(until_next_turn(), calls_.fd())) woken_ = true;
     } catch (const pg::Error& error) {
       // pg_cancel_backend() ends the statement that runs; here none does.
       report(error.what());
@@ -162,9 +195,13 @@ class Worker {
       if (room > 0) {
         claimed = pg::claim_operations({epoch_, room, lease(), settings_.poll_interval}, cursor_);
       }
-      next_due = pg::until_next_operation();
+      if (static_cast<int>(claimed.size()) < room) next_due = pg::until_next_operation();
     });
     if (problem) {
+      // A DROP EXTENSION that went by in the middle is no problem.
+      bool gone = false;
+      pg::in_transaction([&] { gone = !pg::extension_is_installed(); });
+      if (gone) return Exit::not_installed;
       log_problem("trainer worker could not claim operations", *problem);
       next_claim_ = Clock::now() + kPause;
       return std::nullopt;
@@ -174,6 +211,10 @@ class Worker {
     note_pause(installation);
     next_claim_ = next_claim_after(room, claimed.empty(), next_due);
     for (auto& work : claimed) begin(std::move(work));
+    // Not every operation that is claimed becomes a new call.
+    if (room > 0 && static_cast<int>(claimed.size()) == room && calls_.under_way() < calls_.capacity()) {
+      next_claim_ = Clock::now();
+    }
     return std::nullopt;
   }
 
@@ -324,6 +365,9 @@ class Worker {
   std::string cursor_;
   bool woken_ = true;
   Clock::time_point next_claim_ = Clock::now();
+  Clock::time_point next_turn_ = Clock::now();
+  std::vector<Finished> ended_;  // not yet written down
+  bool urgent_ = false;          // one of them at least is no poll
   Clock::time_point next_key_look_ = Clock::now();
   Clock::time_point gate_{};
   std::vector<pg::Recorded> unrecorded_;
