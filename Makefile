@@ -4,10 +4,13 @@
 PG_CONFIG ?= pg_config
 version := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" trainer.control)
 
+# The step that leads to this version; those before it are as they were released.
+upgrade := $(wildcard src/sql/upgrade/trainer--*--$(version).sql)
+
 EXTENSION  = trainer
 MODULE_big = trainer
-DATA_built = trainer--$(version).sql
-DATA       = $(wildcard src/sql/upgrade/trainer--*--*.sql)
+DATA_built = trainer--$(version).sql $(notdir $(upgrade))
+DATA       = $(wildcard src/sql/released/*.sql) $(filter-out $(upgrade),$(wildcard src/sql/upgrade/*.sql))
 
 # Files named test_* hold C functions that exist to be misused by regression tests; they are part of TRAINER_TEST builds only.
 sources := src/trainer.cpp $(wildcard src/core/*.cpp src/provider/*.cpp src/pg/*.cpp src/worker/*.cpp)
@@ -28,7 +31,8 @@ SHLIB_LINK = -lcurl -lstdc++ -Wl,--version-script=trainer.map -Wl,-z,relro,-z,no
 
 REGRESS        = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
 ISOLATION      = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
-ISOLATION_OPTS = --inputdir=test
+REGRESS_OPTS   = --load-extension=pg_trgm
+ISOLATION_OPTS = --inputdir=test --load-extension=pg_trgm
 TAP_TESTS      = 1
 PROVE_TESTS   ?= test/t/*.pl
 EXTRA_CLEAN    = .deps
@@ -65,6 +69,9 @@ trainer.so: trainer.map .deps/objects
 sql_parts := $(sort $(wildcard src/sql/*.sql))
 trainer--$(version).sql: $(sql_parts) trainer.control .deps/sql
 	cat $(sql_parts) >$@
+$(notdir $(upgrade)): $(upgrade) $(sql_parts) src/sql/functions.awk .deps/sql
+	awk -f src/sql/functions.awk $(sql_parts) >.deps/functions.sql
+	sed -e '/^-- all functions$$/{r .deps/functions.sql' -e 'd' -e '}' $< | cat - src/sql/90_privileges.sql >$@
 .deps/sql: FORCE
 	@mkdir -p .deps
 	@echo '$(sql_parts)' | cmp -s - $@ || echo '$(sql_parts)' >$@

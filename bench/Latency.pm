@@ -15,7 +15,7 @@ sub measure {
     my $session = $postgres->create_database('latency');
     $session->run('\i bench/schema.sql');
     $session->run(q{
-        CREATE EXTENSION trainer;
+        CREATE EXTENSION trainer CASCADE;
         SELECT count(*) FROM trainer_attach();
         INSERT INTO organizations (id, name, slug, plan_id) VALUES (md5('organization 1')::uuid, 'One', 'one', 'plus')});
     # A dataset is trained from once at a time, so each request has its own.

@@ -44,5 +44,5 @@ RESET work_mem;
 -- The index that trainer_check() asks for.
 CREATE INDEX ON responses (organization_id, created_at DESC, id DESC);
 VACUUM (FREEZE, ANALYZE) organizations, comments, responses, roast_metadata;
-CREATE EXTENSION trainer;
+CREATE EXTENSION trainer CASCADE;
 SELECT count(*) AS bound_roles FROM trainer_attach();

@@ -10,9 +10,11 @@ use Report;
 use Dataset;
 use Requests;
 use Recording;
+use Serving;
 
-my %sets = (dataset => \&Dataset::measure, requests => \&Requests::measure, recording => \&Recording::measure);
-my @order = qw(dataset requests recording);
+my %sets = (dataset => \&Dataset::measure, requests => \&Requests::measure, recording => \&Recording::measure,
+    serving => \&Serving::measure);
+my @order = qw(dataset requests recording serving);
 
 my ($dir, $quick, @only);
 GetOptions('dir=s' => \$dir, 'quick' => \$quick, 'only=s' => \@only) && $dir or die "measure.pl is called by bench/run\n";

@@ -13,8 +13,9 @@ postgres_major() {
     "$PG_CONFIG" --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/'
     return
   fi
-  depends=$(dpkg-query -W -f '${Depends}' postgresql 2>/dev/null) ||
-    depends=$(apt-cache depends postgresql 2>/dev/null) || true
+  # Of a package that another one only suggests, dpkg knows the name and nothing else, and calls that a success.
+  depends=$(dpkg-query -W -f '${Depends}' postgresql 2>/dev/null) || true
+  [ -n "$depends" ] || depends=$(apt-cache depends postgresql 2>/dev/null) || true
   sed -nE 's/.*postgresql-([0-9]+).*/\1/p' <<<"$depends" | head -n 1
 }
 
@@ -39,15 +40,19 @@ cmake_build() {
 }
 
 # The extension is built in a copy of the sources, so that its objects and those of whoever works in the checkout never mix.
-# extension_build DIR [VARIABLE=VALUE...]
-extension_build() {
+# extension_sources DIR
+extension_sources() {
   local dir=$1
-  shift
   mkdir -p "$dir"
   find "$dir" -type f ! -name '*.o' ! -path '*/.deps/*' -delete # what has gone from the checkout goes here too
   tar -C "$top" --exclude=./build --exclude=./.git --exclude=./.deps --exclude='*.o' --exclude='./trainer.so' -cf - . |
     tar -C "$dir" -xf -
-  extension_make "$dir" "$@" all
+}
+
+# extension_build DIR [VARIABLE=VALUE...]
+extension_build() {
+  extension_sources "$1"
+  extension_make "$@" all
 }
 
 extension_make() {

@@ -3,7 +3,7 @@ SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS trainer CASCADE;
 CREATE SCHEMA app;
 CREATE SCHEMA trainer_home;
-CREATE EXTENSION trainer SCHEMA trainer_home;
+CREATE EXTENSION trainer SCHEMA trainer_home CASCADE;
 RESET client_min_messages;
 \set VERBOSITY default
 \set SHOW_CONTEXT never

@@ -2,7 +2,7 @@
 SET client_encoding = 'UTF8';
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS trainer CASCADE;
-CREATE EXTENSION trainer;
+CREATE EXTENSION trainer CASCADE;
 RESET client_min_messages;
 \set SHOW_CONTEXT never
 
@@ -45,7 +45,10 @@ SELECT trainer_prepare_dataset(org(1));
 \echo :SQLSTATE
 INSERT INTO model_feedback (organization_id, response_id, feedback_type) SELECT org(1), response(n), 'rejected' FROM generate_series(2, 20, 2) AS n;
 -- Another organization's verdict does not count.
+-- (None can be written while the app's tables are bound.)
+SET session_replication_role = replica;
 INSERT INTO model_feedback (organization_id, response_id, feedback_type) VALUES (org(2), response(22), 'rejected');
+RESET session_replication_role;
 SELECT trainer_prepare_dataset(org(1));
 SELECT trainer_prepare_dataset(org(3));
 SELECT (SELECT count(*) FROM training_datasets) AS datasets, (SELECT count(*) FROM training_examples) AS examples;
@@ -87,8 +90,11 @@ DELETE FROM training_datasets;
 -- Edited responses are used as they were edited last, also when there was no text before.
 INSERT INTO model_feedback (organization_id, response_id, feedback_type, edited_roast, created_at) VALUES
   (org(1), response(160), 'edited', 'edited first', '2026-02-01'), (org(1), response(160), 'edited', 'edited last', '2026-02-02'),
-  (org(1), response(160), 'approved', NULL, '2026-02-03'), (org(2), response(158), 'edited', 'by a stranger', '2026-02-02'),
-  (org(1), response(154), 'edited', 'there was nothing', '2026-02-02');
+  (org(1), response(160), 'approved', NULL, '2026-02-03'), (org(1), response(154), 'edited', 'there was nothing', '2026-02-02');
+SET session_replication_role = replica;
+INSERT INTO model_feedback (organization_id, response_id, feedback_type, edited_roast, created_at) VALUES
+  (org(2), response(158), 'edited', 'by a stranger', '2026-02-02');
+RESET session_replication_role;
 -- Without text, empty, equal to another, too long, with a special token, with control characters, without a date; two scores, no score.
 UPDATE responses SET response_text = NULL WHERE id IN (response(156), response(154));
 UPDATE responses SET response_text = E' \t\n ' WHERE id = response(152);

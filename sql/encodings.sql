@@ -4,7 +4,7 @@ SET client_min_messages = warning;
 CREATE DATABASE trainer_regress_latin1 TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C';
 CREATE DATABASE trainer_regress_ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C';
 \set schema 'CREATE TABLE organizations (id uuid PRIMARY KEY, plan_id text); CREATE TABLE comments (id uuid PRIMARY KEY, organization_id uuid, platform text, original_text text); CREATE TABLE responses (id uuid PRIMARY KEY, organization_id uuid, comment_id uuid, response_text text, created_at timestamptz); CREATE TABLE roast_metadata (response_id uuid, rqc_score numeric); CREATE TABLE roastr_persona (organization_id uuid, tone text);'
-\set fill 'INSERT INTO organizations VALUES (md5(\'1\')::uuid); INSERT INTO comments SELECT md5(n::text)::uuid, md5(\'1\')::uuid, \'reddit\', text FROM texts; INSERT INTO responses SELECT md5(n::text)::uuid, md5(\'1\')::uuid, md5(n::text)::uuid, \'answer \' || n, timestamptz \'2026-01-01\' - n * interval \'1 day\' FROM texts; INSERT INTO roast_metadata SELECT id, 0.9 FROM responses;'
+\set fill 'INSERT INTO organizations VALUES (md5(\'1\')::uuid, \'plus\'); INSERT INTO comments SELECT md5(n::text)::uuid, md5(\'1\')::uuid, \'reddit\', text FROM texts; INSERT INTO responses SELECT md5(n::text)::uuid, md5(\'1\')::uuid, md5(n::text)::uuid, \'answer \' || n, timestamptz \'2026-01-01\' - n * interval \'1 day\' FROM texts; INSERT INTO roast_metadata SELECT id, 0.9 FROM responses;'
 
 \c trainer_regress_latin1
 SET client_encoding = 'UTF8';
@@ -12,7 +12,7 @@ SET client_encoding = 'UTF8';
 CREATE TABLE texts AS SELECT n, 'café £' || n AS text FROM generate_series(1, 10) AS n;
 :fill
 INSERT INTO roastr_persona VALUES (md5('1')::uuid, 'doucement, à la française');
-CREATE EXTENSION trainer;
+CREATE EXTENSION trainer CASCADE;
 SELECT count(*) FROM trainer_attach();
 SELECT roast_count, report ->> 'cleaned' AS cleaned FROM trainer_prepare_dataset(md5('1')::uuid, min_examples => 10, validation_fraction => 0);
 SELECT trainer_dataset_jsonl(id) FROM training_datasets LIMIT 1;
@@ -26,7 +26,7 @@ SELECT exact FROM trainer_estimate_training_cost((SELECT id FROM training_datase
 :schema
 CREATE TABLE texts AS SELECT n, convert_from('\x636166c3a920ff'::bytea, 'SQL_ASCII') || n AS text FROM generate_series(1, 10) AS n;
 :fill
-CREATE EXTENSION trainer;
+CREATE EXTENSION trainer CASCADE;
 SELECT count(*) FROM trainer_attach();
 SELECT roast_count, report ->> 'cleaned' AS cleaned FROM trainer_prepare_dataset(md5('1')::uuid, min_examples => 10, validation_fraction => 0);
 SELECT trainer_dataset_jsonl(id) FROM training_datasets LIMIT 1;

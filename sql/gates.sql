@@ -1,7 +1,7 @@
 -- Both gates between C++ and the server, misused on purpose. Needs a build with TRAINER_TEST=1.
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS trainer CASCADE;
-CREATE EXTENSION trainer;
+CREATE EXTENSION trainer CASCADE;
 CREATE SCHEMA gates;
 SET search_path = gates, public;
 CREATE FUNCTION test_throw(kind text) RETURNS void LANGUAGE c AS '$libdir/trainer', 'trainer_test_throw';

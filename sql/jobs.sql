@@ -2,7 +2,7 @@
 -- paused besides. What the worker would do to a row is done here by UPDATE.
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS trainer CASCADE;
-CREATE EXTENSION trainer;
+CREATE EXTENSION trainer CASCADE;
 RESET client_min_messages;
 \set SHOW_CONTEXT never
 SELECT trainer_pause_worker('a regression test');
@@ -327,6 +327,15 @@ SELECT at, d.code, d.message, d.detail FROM unnest(ARRAY['uploading', 'validatin
 SELECT message FROM deletion('running', 'done', 1, $$DELETE FROM custom_models WHERE name = 'doomed'$$);
 -- Its training has ended.
 SELECT at, d.code, d.message FROM unnest(ARRAY['evaluating', 'succeeded', 'deployed', 'failed', 'cancelled', 'retired']) AS at, deletion(at, 'done', 1) AS d;
+
+-- ... but what would stay at the provider is not yet taken away.
+SELECT kind, at, d.code, d.message FROM unnest(ARRAY['delete_file', 'sweep_duplicates']) AS kind, unnest(ARRAY['succeeded', 'failed', 'cancelled']) AS at,
+  deletion(at, 'ready', 0, format($$UPDATE public.trainer_operations SET kind = %L, argument = 'file-1' WHERE custom_model_id = model('doomed'); DELETE FROM organizations WHERE id = org(2)$$, kind)) AS d;
+\x on
+SELECT * FROM deletion('failed', 'sending', 2, $$UPDATE public.trainer_operations SET kind = 'delete_file' WHERE custom_model_id = model('doomed'); DELETE FROM custom_models WHERE name = 'doomed'$$);
+SELECT * FROM deletion('cancelled', 'reconcile', 2, $$UPDATE public.trainer_operations SET kind = 'sweep_duplicates' WHERE custom_model_id = model('doomed');
+  UPDATE public.custom_models SET status = 'cancelled' WHERE status NOT IN ('succeeded', 'failed'); SET LOCAL client_min_messages = warning; TRUNCATE organizations CASCADE$$);
+\x off
 
 -- The provider's ids are its own affair: two jobs may have the same, one job may not.
 INSERT INTO trainer_provider_events (id, organization_id, custom_model_id) SELECT 'event-1', organization_id, id FROM custom_models WHERE name IN ('runs', 'doomed');

@@ -2,7 +2,7 @@
 -- by UPDATE.
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS trainer CASCADE;
-CREATE EXTENSION trainer;
+CREATE EXTENSION trainer CASCADE;
 RESET client_min_messages;
 \set SHOW_CONTEXT never
 SELECT trainer_pause_worker('a regression test');

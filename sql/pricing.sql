@@ -1,7 +1,7 @@
 -- Prices of training, by the names that people type and the names that the provider answers with.
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS trainer CASCADE;
-CREATE EXTENSION trainer;
+CREATE EXTENSION trainer CASCADE;
 RESET client_min_messages;
 
 SELECT model, training, input, cached, output, seeded, source IS NOT NULL AS has_source FROM trainer_pricing ORDER BY model COLLATE "C";

@@ -1,7 +1,7 @@
 -- trainer_validate_dataset() and trainer_estimate_training_cost(): examples may have been edited by hand.
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS trainer CASCADE;
-CREATE EXTENSION trainer;
+CREATE EXTENSION trainer CASCADE;
 RESET client_min_messages;
 \set org '00000000-0000-0000-0000-000000000001'
 \set SHOW_CONTEXT never

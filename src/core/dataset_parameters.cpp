@@ -85,13 +85,13 @@ std::optional<Error> check_validation_fraction(double fraction) {
 }
 
 std::optional<Error> check_method(std::string_view method) {
-  if (method == "supervised") return std::nullopt;
+  if (method == "supervised" || method == "exemplar") return std::nullopt;
   if (method == "dpo") {
     return invalid("training method \"dpo\" is not supported yet", "The name is reserved for preference pairs.",
-                   "Use the method \"supervised\".");
+                   "Use the method \"supervised\" or \"exemplar\".");
   }
   return invalid("training method is not known", "The method \"" + clean_message(method, 64) + "\" does not exist.",
-                 "Use the method \"supervised\".");
+                 "Use the method \"supervised\" or \"exemplar\".");
 }
 
 std::optional<Error> check_name(std::string_view name) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/decide_parts.h"
+#include "core/job.h"
 
 namespace trainer::core {
 namespace detail {
@@ -21,11 +22,6 @@ void delete_files(const Model& model, Decision& decision) {
 
 Notice notice(std::string kind, std::vector<std::pair<std::string, std::string>> detail) {
   return {std::move(kind), std::move(detail)};
-}
-
-bool training_is_over(std::string_view status) {
-  return status == "evaluating" || status == "succeeded" || status == "deployed" || status == "retired" ||
-         status == "failed" || status == "cancelled";
 }
 
 void end_model(const Work& work, Decision& decision, const char* status, const char* notice_kind) {
@@ -91,7 +87,6 @@ namespace {
 
 using detail::end_model;
 using detail::give_up;
-using detail::training_is_over;
 using detail::wait_after;
 
 using std::chrono::milliseconds;

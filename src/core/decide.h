@@ -96,7 +96,8 @@ struct Decision {
 // job that is not there, or whose end is known, is neither looked at nor given orders.
 std::optional<Decision> decide_before_call(const Work& work, const Policy& policy);
 
-// Precondition: an outcome that is ok, and not absent, has the job that was created or looked at.
+// Precondition: an outcome that is ok, and not absent, has the job that was created or looked at; of a sweep, the job
+// that is to be the model's instead of its own, if there is one.
 Decision decide(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random);
 
 // True for a poll that found its job still going: nothing of the operation changes (the claim has set the next poll

@@ -20,9 +20,6 @@ void fail_model(const Work& work, Decision& decision, Condition condition, std::
 // The end of an operation that could not be done; what it was for decides what that means for the model.
 Decision give_up(const Work& work, Condition condition, const Failure& failure);
 
-// The job has ended, and was not started again.
-bool training_is_over(std::string_view model_status);
-
 // How long until the operation is tried again.
 std::chrono::milliseconds wait_after(const Work& work, const Outcome& outcome, const Random& random);
 

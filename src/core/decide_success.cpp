@@ -55,6 +55,29 @@ void note_events(const Outcome& outcome, ModelChange& change) {
   }
 }
 
+// Files that are not those of the job that was adopted are no job's, or only of one that is about to be cancelled.
+void follow_file(const std::string& own, const std::string& other, std::optional<std::string>& change,
+                 Decision& decision) {
+  if (other.empty() || other == own) return;
+  change = other;
+  if (!own.empty()) decision.next.push_back({OperationKind::delete_file, own, milliseconds{0}});
+}
+
+void follow_files(const Work& work, const RemoteJob& job, Decision& decision) {
+  follow_file(work.model.training_file_id, job.training_file, decision.model.training_file_id, decision);
+  follow_file(work.model.validation_file_id, job.validation_file, decision.model.validation_file_id, decision);
+}
+
+// The model has another job from now on, one with the same token: it was made twice, by us or by another server with
+// our rows, and all take the same one of them. What is made of it is said by the next poll.
+void adopt(const Work& work, const RemoteJob& job, Decision& decision) {
+  decision.model.provider_job_id = job.id;
+  if (!is_terminal(job.status)) note_job(work, job, decision);
+  follow_files(work, job, decision);
+  decision.notices.push_back(
+      notice("job_adopted", {{"provider_job_id", job.id}, {"instead_of", work.model.provider_job_id}}));
+}
+
 Decision after_creation(const Work& work, const Outcome& outcome, const Policy& policy) {
   Decision decision;
   decision.state = OperationState::done;
@@ -62,6 +85,8 @@ Decision after_creation(const Work& work, const Outcome& outcome, const Policy& 
   decision.model.started = true;
   // The end of a job, which one that is found again may have reached, is the poll's to tell.
   if (!is_terminal(outcome.job->status)) note_job(work, *outcome.job, decision);
+  // One that a server with our rows has made was made from files that it has uploaded.
+  if (outcome.found) follow_files(work, *outcome.job, decision);
   // The first look is taken at once: a cancellation that came in while the job was being created is seen by it.
   decision.next.push_back({OperationKind::poll_job, "", milliseconds{0}});
   decision.next.push_back({OperationKind::sweep_duplicates, work.operation.id, policy.quiet_period});
@@ -107,6 +132,11 @@ Decision model_has_no_name(const Work& work, const Outcome& outcome, const Rando
 
 Decision after_poll(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random) {
   const RemoteJob& job = *outcome.job;
+  if (job.id != work.model.provider_job_id) {
+    Decision decision;
+    adopt(work, job, decision);
+    return decision;
+  }
   if (job.status == "succeeded" && job.fine_tuned_model.empty()) return model_has_no_name(work, outcome, random);
   Decision decision;
   note_job(work, job, decision);
@@ -186,6 +216,13 @@ Decision after_sweep(const Work& work, const Outcome& outcome, const Policy& pol
   Decision decision;
   for (const auto& job : outcome.surplus_ids) {
     decision.notices.push_back(notice("duplicate_cancelled", {{"provider_job_id", job}}));
+  }
+  // First it is written down, then the one that was ours until now is cancelled, by the sweep that follows: whoever
+  // dies in between has not lost a job.
+  if (outcome.job) {
+    adopt(work, *outcome.job, decision);
+    decision.next.push_back({OperationKind::poll_job, "", milliseconds{0}});
+    return decision;
   }
   if (training_is_over(work.model.status) && work.operation.attempt >= kSweeps) {
     decision.state = OperationState::done;

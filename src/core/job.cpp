@@ -64,6 +64,11 @@ std::optional<std::string_view> model_status(std::string_view provider_status) {
   return std::nullopt;
 }
 
+bool training_is_over(std::string_view status) {
+  return status == "evaluating" || status == "succeeded" || status == "deployed" || status == "retired" ||
+         status == "failed" || status == "cancelled";
+}
+
 bool is_terminal(std::string_view provider_status) {
   return provider_status == "succeeded" || provider_status == "failed" || provider_status == "cancelled";
 }

@@ -18,6 +18,9 @@ std::optional<std::string_view> model_status(std::string_view provider_status);
 // Succeeded, failed, cancelled; nothing else ends a job.
 bool is_terminal(std::string_view provider_status);
 
+// Does custom_models.status say that the model's job has ended, and was not started again?
+bool training_is_over(std::string_view model_status);
+
 // Is the reason the data or the account, so that the same job with another learning rate would fail the same way?
 // The message counts where it speaks of moderation or safety: those failures come without a code of their own
 // (OpenAI's contract, sections 4 and 5).

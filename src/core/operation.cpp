@@ -1,13 +1,13 @@
 #include "core/operation.h"
 
-#include <array>
-#include <utility>
+#include "core/names.h"
 
 namespace trainer::core {
 namespace {
 
-template <class E, std::size_t N>
-using Names = std::array<std::pair<E, std::string_view>, N>;
+using detail::name_in;
+using detail::Names;
+using detail::value_in;
 
 constexpr Names<OperationKind, 11> kKinds{{
     {OperationKind::upload_training_file, "upload_training_file"},
@@ -40,22 +40,6 @@ constexpr Names<Delivery, 5> kDeliveries{{
     {Delivery::retry_later, "retry_later"},
     {Delivery::unknown, "unknown"},
 }};
-
-template <class E, std::size_t N>
-std::string_view name_in(const Names<E, N>& names, E value) {
-  for (const auto& [known, text] : names) {
-    if (known == value) return text;
-  }
-  return "unknown";
-}
-
-template <class E, std::size_t N>
-std::optional<E> value_in(const Names<E, N>& names, std::string_view text) {
-  for (const auto& [known, its_name] : names) {
-    if (its_name == text) return known;
-  }
-  return std::nullopt;
-}
 
 }  // namespace
 

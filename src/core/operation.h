@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/chat.h"
+
 namespace trainer::core {
 
 enum class OperationKind {
@@ -21,7 +23,7 @@ enum class OperationKind {
   cancel_job,
   pause_job,
   resume_job,
-  sweep_duplicates,  // lists the job's token again and cancels every job but the adopted one
+  sweep_duplicates,  // lists the job's token again: the oldest job is the model's, and every other one is cancelled
   delete_file,
 };
 
@@ -73,6 +75,7 @@ struct Model {
   std::string validation_file_id;
   bool has_validation = false;
   std::string provider_job_id;
+  std::string job_token;  // of the job that it has or gets; polls and sweeps only
   std::string provider_status;
   std::int64_t estimated_finish = 0;  // Unix seconds; 0: not known
   std::string fine_tuned_model_id;
@@ -113,6 +116,7 @@ struct Failure {
   std::string message;  // cleaned: no control characters, no key, at most 2 KB
   std::string request_id;
   std::optional<std::chrono::milliseconds> retry_after;  // clamped to [0, 1 h]
+  bool of_account = false;                               // a key or a payment: no other request will fare better
 };
 
 struct RemoteJob {
@@ -120,6 +124,8 @@ struct RemoteJob {
   std::string status;  // verbatim
   std::string model;
   std::string fine_tuned_model;
+  std::string training_file;
+  std::string validation_file;
   std::optional<std::int64_t> trained_tokens;
   std::optional<std::int64_t> created_at;  // Unix seconds
   std::optional<std::int64_t> finished_at;
@@ -160,12 +166,14 @@ struct Outcome {
   Delivery delivery = Delivery::unknown;
   Failure failure;                       // unless ok
   bool absent = false;                   // a look at the provider found nothing of ours (delivery is ok)
+  bool found = false;                    // create_job: the job was there already, by whomever it was made
   std::string remote_id;                 // uploads: the file's id
   std::vector<std::string> surplus_ids;  // uploads: further files with the same token; sweep: jobs that were cancelled
-  std::optional<RemoteJob> job;
-  std::vector<RemoteEvent> events;  // oldest first, only those newer than Model::last_event_id
+  std::optional<RemoteJob> job;          // poll and sweep: another one than the model's is to be the model's
+  std::vector<RemoteEvent> events;       // oldest first, only those newer than Model::last_event_id
   std::vector<Checkpoint> checkpoints;
   std::vector<StepMetrics> result;  // rows of the result file
+  std::optional<Completion> completion;
 };
 
 }  // namespace trainer::core

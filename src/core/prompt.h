@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/json_text.h"
 
@@ -37,6 +38,18 @@ std::size_t user_message_bytes(std::string_view comment, std::string_view platfo
 // empty system message is left out (the provider refuses empty contents); no assistant makes it a prompt.
 void append_messages(std::string& out, std::string_view system, std::string_view user,
                      std::optional<std::string_view> assistant, Escape mode);
+
+// An exchange that came before, as an example of the next one.
+struct Turn {
+  std::string user;
+  std::string reply;
+};
+// A prompt: what append_messages writes without an assistant, with turns between the system message and the user's.
+void append_prompt(std::string& out, std::string_view system, const std::vector<Turn>& turns, std::string_view user,
+                   Escape mode);
+
+// The system message with replies that show the wanted tone, each on one line of at most kMaxPersonaBytes.
+std::string with_samples(std::string system, const std::vector<std::string>& replies);
 
 // The same bytes for many comments under one system message, which is escaped once.
 class MessageWriter {

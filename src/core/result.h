@@ -23,6 +23,7 @@ class [[nodiscard]] Result {
   const T& value() const& { return std::get<0>(state_); }
   T&& value() && { return std::get<0>(std::move(state_)); }
   const T& operator*() const { return value(); }
+  const T* operator->() const { return &value(); }
 
   // Precondition: not ok().
   const Error& error() const { return std::get<1>(state_); }

@@ -260,6 +260,15 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+bool is_uuid(std::string_view text) {
+  constexpr std::string_view kPattern = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  constexpr std::string_view kDigits = "0123456789abcdefABCDEF";
+  return text.size() == kPattern.size() &&
+         std::equal(text.begin(), text.end(), kPattern.begin(), [&](char found, char wanted) {
+           return wanted == '-' ? found == '-' : kDigits.find(found) != std::string_view::npos;
+         });
+}
+
 std::string one_line(std::string_view text, std::size_t max_bytes) {
   return bounded_line(flattened(bounded_input(text, max_bytes)), max_bytes);
 }

@@ -36,6 +36,9 @@ bool is_space(char32_t c);
 // Without white space at either end; views the same bytes. Invalid bytes are not white space.
 std::string_view trimmed(std::string_view text);
 
+// Thirty-two hexadecimal digits in groups of 8, 4, 4, 4 and 12.
+bool is_uuid(std::string_view text);
+
 // A single line of at most max_bytes bytes: valid UTF-8; line breaks and tabs are spaces; other control characters are
 // gone; white space at the ends, too. Looks at no more than the first 8 * max_bytes bytes.
 std::string one_line(std::string_view text, std::size_t max_bytes);

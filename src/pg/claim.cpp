@@ -2,12 +2,16 @@
 
 #include "pg/operations.h"
 #include "pg/spi.h"
+#include "pg/turns.h"
 
 namespace trainer::pg {
 namespace {
 
 // The live states, as the partial indexes spell them.
 #define LIVE "state IN ('ready', 'sending', 'reconcile', 'checking')"
+
+// Before anything is read: to ask for the table after its indexes deadlocks with a REINDEX, which goes the other way.
+constexpr const char* kLockTable = "LOCK TABLE @extschema@.trainer_operations IN ROW EXCLUSIVE MODE";
 
 // How much is due: more than there is room for, or not.
 constexpr const char* kCountUpTo =
@@ -26,7 +30,7 @@ constexpr const char* kCountUpTo =
   "  attempt = o.attempt + 1, epoch = $2"                                                                             \
   " FROM @extschema@.custom_models m"                                                                                 \
   "  LEFT JOIN @extschema@.training_datasets d ON d.id = m.training_dataset_id"                                       \
-  " WHERE o.ctid = ANY (ARRAY(SELECT address FROM chosen)) AND m.id = o.custom_model_id"                              \
+  " WHERE o.ctid = ANY (ARRAY(SELECT address FROM chosen)) AND m.id = o.custom_model_id" NOT_PAUSED                   \
   " RETURNING o.id, o.kind, o.state, o.attempt, o.misses, o.argument,"                                                \
   "  (extract(epoch FROM now() - o.created_at) * 1000)::bigint, (extract(epoch FROM now() - o.sent_at) * "            \
   "1000)::bigint,"                                                                                                    \
@@ -39,35 +43,16 @@ constexpr const char* kCountUpTo =
   "  CASE WHEN o.kind IN ('poll_job', 'fetch_result') THEN"                                                           \
   "   (SELECT e.id FROM @extschema@.trainer_provider_events e WHERE e.organization_id = m.organization_id"            \
   "    AND e.custom_model_id = m.id ORDER BY e.seq DESC LIMIT 1) END,"                                                \
-  "  m.training_dataset_id"
+  "  m.training_dataset_id,"                                                                                          \
+  "  CASE WHEN o.kind IN ('poll_job', 'sweep_duplicates') THEN @extschema@.trainer_operation_id(m.id, 'create_job') " \
+  "END"
 
 // All that is due, when there is room for it: nobody has to take turns.
 constexpr const char* kClaimAll =
     "WITH chosen AS MATERIALIZED (SELECT o.ctid AS address FROM @extschema@.trainer_operations o"
     " WHERE o." LIVE " AND o.due_at <= now() ORDER BY o.due_at LIMIT $1 FOR UPDATE SKIP LOCKED)" CLAIM_CHOSEN;
 
-// A skip scan over trainer_operations_turn: the first `$1` organizations behind the cursor that have something due,
-// then of each its share.
-constexpr const char* kClaimInTurn =
-    "WITH RECURSIVE turn(organization_id) AS ("
-    "  (SELECT o.organization_id FROM @extschema@.trainer_operations o"
-    "   WHERE o." LIVE
-    " AND o.due_at <= now() AND o.organization_id > $5::uuid"
-    "   ORDER BY o.organization_id, o.due_at LIMIT 1)"
-    "  UNION ALL"
-    "  SELECT (SELECT o.organization_id FROM @extschema@.trainer_operations o"
-    "          WHERE o." LIVE
-    " AND o.due_at <= now() AND o.organization_id > turn.organization_id"
-    "          ORDER BY o.organization_id, o.due_at LIMIT 1)"
-    "  FROM turn WHERE turn.organization_id IS NOT NULL),"
-    " served AS MATERIALIZED (SELECT organization_id FROM turn WHERE organization_id IS NOT NULL LIMIT $1),"
-    " chosen AS MATERIALIZED ("
-    "  SELECT due.address FROM served CROSS JOIN LATERAL"
-    "   (SELECT o.ctid AS address FROM @extschema@.trainer_operations o"
-    "    WHERE o.organization_id = served.organization_id AND o." LIVE
-    " AND o.due_at <= now()"
-    "    ORDER BY o.due_at LIMIT greatest(1, $1 / (SELECT count(*) FROM served))"
-    "    FOR UPDATE SKIP LOCKED) due LIMIT $1)" CLAIM_CHOSEN;
+constexpr const char* kClaimInTurn = CHOSEN_IN_TURN("@extschema@.trainer_operations", LIVE, "$5") CLAIM_CHOSEN;
 
 constexpr const char* kTakeOver =
     "UPDATE @extschema@.trainer_operations SET due_at = now()"
@@ -88,8 +73,6 @@ constexpr const char* kPostpone =
     "UPDATE @extschema@.trainer_operations SET last_error = $4, due_at = now() + $5 * interval '1 ms',"
     " state = CASE state WHEN 'sending' THEN $6 WHEN 'checking' THEN 'reconcile' ELSE state END"
     " WHERE id = $1::uuid AND attempt = $2 AND epoch = $3 AND " LIVE;
-
-constexpr const char* kFirst = "00000000-0000-0000-0000-000000000000";
 
 core::Work read_work(const Rows& rows, std::uint64_t row, std::int64_t epoch) {
   core::Work work;
@@ -131,6 +114,7 @@ core::Work read_work(const Rows& rows, std::uint64_t row, std::int64_t epoch) {
   work.installation = text();
   model.last_event_id = text();
   work.dataset_id = text();
+  model.job_token = text();
   if (operation.kind == core::OperationKind::fetch_result && !operation.argument.empty()) {
     model.result_files.push_back(operation.argument);
   }
@@ -147,29 +131,21 @@ std::vector<core::Work> claim_operations(const ClaimLimits& limits, std::string&
         .bigint(limits.epoch)
         .number(static_cast<double>(limits.lease.count()))
         .number(static_cast<double>(limits.poll_interval.count()));
-    if (in_turn) args.text(cursor.empty() ? kFirst : cursor);
+    if (in_turn) args.text(cursor.empty() ? kFirstTurn : cursor);
     Rows rows = execute(statement, std::move(args));
     for (std::uint64_t row = 0; row < rows.size(); ++row) claimed.push_back(read_work(rows, row, limits.epoch));
   };
 
+  execute(kLockTable);
   const std::int64_t due = execute(kCountUpTo, Args().bigint(limits.count + 1)).bigint(0, 0);
   if (due == 0) return claimed;
   if (due <= limits.count) {
     claim(kClaimAll, limits.count, false);
     return claimed;
   }
-  bool wrapped = false;
-  while (static_cast<int>(claimed.size()) < limits.count) {
-    const std::size_t before = claimed.size();
-    claim(kClaimInTurn, limits.count - static_cast<std::int64_t>(before), true);
-    for (std::size_t at = before; at < claimed.size(); ++at) {
-      cursor = std::max(cursor, claimed[at].model.organization_id);
-    }
-    if (claimed.size() > before) continue;
-    if (cursor.empty() || wrapped) break;
-    cursor.clear();
-    wrapped = true;
-  }
+  take_turns(
+      limits.count, cursor, claimed, [&](std::int64_t room) { claim(kClaimInTurn, room, true); },
+      [](const core::Work& work) { return work.model.organization_id; });
   return claimed;
 }
 

@@ -144,8 +144,12 @@ Args organization_argument(const Request& request) {
   return args;
 }
 
+// There, and on a plan that includes custom models (TR004).
 void check_organization(const DatasetStatements& statements, const Request& request) {
-  if (!execute_once(statements.organization, organization_argument(request), Snapshot::statement).empty()) return;
+  if (!execute_once(statements.organization, organization_argument(request), Snapshot::statement).empty()) {
+    execute("SELECT @extschema@.trainer_require_plan($1)", organization_argument(request));
+    return;
+  }
   Datum organization = request.organization;
   const char* id = guarded([&] { return DatumGetCString(DirectFunctionCall1(uuid_out, organization)); });
   fail({core::Condition::not_found, std::string("organization ") + id + " does not exist", "", ""});

@@ -3,10 +3,16 @@
 #include "pg/spi.h"
 
 extern "C" {
+#include <access/genam.h>
+#include <access/htup_details.h>
+#include <access/table.h>
 #include <access/xlog.h>
+#include <catalog/indexing.h>
+#include <catalog/pg_extension.h>
 #include <commands/dbcommands.h>
-#include <commands/extension.h>
+#include <utils/fmgroids.h>
 #include <utils/lsyscache.h>  // get_database_name() moves here in newer servers
+#include <utils/rel.h>
 }
 
 namespace trainer::pg {
@@ -43,11 +49,24 @@ Installation read(const Rows& rows) {
   return installation;
 }
 
-}  // namespace
-
-bool extension_is_installed() {
-  return guarded([] { return OidIsValid(get_extension_oid("trainer", true)); });
+// By a plain scan: it is asked with every transaction of the worker, and of SQL objects of any version. Null: none.
+char* installed_version_unsafe() {
+  char* version = nullptr;
+  Relation catalog = table_open(ExtensionRelationId, AccessShareLock);
+  ScanKeyData key;
+  ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum("trainer"));
+  SysScanDesc scan = systable_beginscan(catalog, ExtensionNameIndexId, true, nullptr, 1, &key);
+  HeapTuple tuple = systable_getnext(scan);
+  if (HeapTupleIsValid(tuple)) {
+    bool null = false;  // the column is not
+    version = TextDatumGetCString(heap_getattr(tuple, Anum_pg_extension_extversion, RelationGetDescr(catalog), &null));
+  }
+  systable_endscan(scan);
+  table_close(catalog, AccessShareLock);
+  return version;
 }
+
+}  // namespace
 
 std::string current_database_name() {
   const char* name = guarded([] { return get_database_name(MyDatabaseId); });
@@ -55,8 +74,18 @@ std::string current_database_name() {
 }
 
 std::string installed_version() {
-  Rows rows = execute_once("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'trainer'");
-  return rows.empty() ? std::string() : rows.text(0, 0);
+  const char* version = guarded([] { return installed_version_unsafe(); });
+  return version == nullptr ? std::string() : std::string(version);
+}
+
+std::string version_problem(const std::string& installed) {
+  if (installed == TRAINER_VERSION) return {};
+  return "the extension is version " + installed + ", its library version " TRAINER_VERSION;
+}
+
+void require_own_version() {
+  std::string problem = version_problem(installed_version());
+  if (!problem.empty()) fail({core::Condition::wrong_state, std::move(problem), "", kVersionHint});
 }
 
 Installation begin_incarnation(const std::string& instance_name) {

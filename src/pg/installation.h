@@ -7,11 +7,20 @@
 
 namespace trainer::pg {
 
-bool extension_is_installed();
 // The database that this process is connected to.
 std::string current_database_name();
-// The version that the catalog says is installed; the library's own is TRAINER_VERSION.
+
+// The version of the extension's SQL objects in this database, or empty where there are none. The library's own is
+// TRAINER_VERSION: between the installation of a new library and ALTER EXTENSION they differ.
 std::string installed_version();
+// How the two differ, or empty.
+std::string version_problem(const std::string& installed);
+// A Failure unless they are the same: the statements of a library are written for tables of its own version.
+void require_own_version();
+
+constexpr const char* kVersionHint =
+    "Run ALTER EXTENSION trainer UPDATE; where the library is the older of the two, install the newer one and restart "
+    "the server.";
 
 struct Installation {
   std::int64_t epoch = 0;

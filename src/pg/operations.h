@@ -35,6 +35,9 @@ struct Recorded {
 // outcome whose operation has been claimed anew, or ended, in the meantime is dropped.
 void record_outcomes(const std::vector<const Recorded*>& outcomes);
 
+// An error, at once, while somebody holds a lock on one of the tables that outcomes are recorded in.
+void require_unlocked_tables();
+
 // The operation could not be recorded, or not even begun, because of an error of ours: it waits, and shows why.
 void postpone_operation(const core::Operation& operation, bool was_sent, const std::string& error,
                         std::chrono::milliseconds wait);

@@ -3,6 +3,7 @@
 #include <string>
 #include <type_traits>
 
+#include "pg/fault_point.h"
 #include "pg/operations.h"
 #include "pg/spi.h"
 #include "pg/sqlstate.h"
@@ -16,6 +17,15 @@ constexpr const char* kFinishCall =
     " last_delivery = $7, last_http_status = $8, last_code = $9, last_error = $10, last_request_id = $11,"
     " finished_at = CASE WHEN $4 IN ('done', 'failed', 'cancelled') THEN now() END"
     " WHERE id = $1::uuid AND attempt = $2 AND epoch = $3 AND state IN ('ready', 'sending', 'checking')"
+    " RETURNING 1";
+
+// What was asked about a job that the model has left meanwhile says nothing any more, and a model whose training has
+// ended adopts none: the operation asks again, and sees what there is now.
+constexpr const char* kAskAgain =
+    "UPDATE @extschema@.trainer_operations o SET state = 'ready', due_at = now() FROM @extschema@.custom_models m"
+    " WHERE o.id = $1::uuid AND o.attempt = $2 AND o.epoch = $3 AND o.state IN ('ready', 'sending')"
+    "  AND m.id = o.custom_model_id"
+    "  AND (coalesce(m.provider_job_id, '') <> $4 OR $5 AND m.training_completed_at IS NOT NULL)"
     " RETURNING 1";
 
 constexpr const char* kChangeModel =
@@ -32,8 +42,10 @@ constexpr const char* kChangeModel =
     "  training_cost_cents = CASE WHEN $9 IS NULL THEN training_cost_cents"
     "                             ELSE @extschema@.trainer_training_cost_cents(base_model, $9) END,"
     "  estimated_finish = CASE WHEN NOT $18 THEN coalesce(to_timestamp($10), estimated_finish) END,"
-    "  training_completed_at = CASE WHEN $18 THEN NULL WHEN $19 THEN coalesce(to_timestamp($11), now())"
-    "                               ELSE training_completed_at END,"
+    // The provider's clock tells whole seconds and is not ours: a short training must not end before it began.
+    "  training_completed_at = CASE WHEN $18 THEN NULL"
+    "    WHEN $19 THEN greatest(coalesce(to_timestamp($11), now()), training_started_at)"
+    "    ELSE training_completed_at END,"
     "  current_step = CASE WHEN NOT $18 THEN coalesce($12, current_step) END,"
     "  total_steps = CASE WHEN NOT $18 THEN coalesce($13, total_steps) END,"
     "  training_loss = CASE WHEN NOT $18 THEN coalesce($14::numeric, training_loss) END,"
@@ -67,6 +79,8 @@ constexpr const char* kNextOperation =
     " DO UPDATE SET due_at = CASE WHEN trainer_operations.state = 'ready' AND trainer_operations.kind = 'poll_job'"
     "   THEN least(trainer_operations.due_at, excluded.due_at) ELSE trainer_operations.due_at END";
 
+constexpr const char* kOfferExemplars = "SELECT @extschema@.trainer_offer_exemplars($1::uuid)";
+
 constexpr const char* kNotice = "SELECT @extschema@.trainer_log_event($1::uuid, $2::uuid, $3, jsonb_object($4, $5))";
 
 constexpr const char* kActivate = "SELECT @extschema@.trainer_activate_model($1::uuid, $2)";
@@ -80,9 +94,10 @@ constexpr const char* kProgress =
     "  training_loss = coalesce(n.train_loss, m.training_loss),"
     "  validation_loss = coalesce(n.valid_loss, m.validation_loss), updated_at = now()"
     " FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::int[], $8::int[],"
-    "   $9::numeric[], $10::numeric[]) AS n(operation, attempt, model, status, provider_status, estimated_finish,"
-    "   current_step, total_steps, train_loss, valid_loss), @extschema@.trainer_operations o"
-    " WHERE m.id = n.model AND o.id = n.operation AND o.attempt = n.attempt AND o.epoch = $11 AND o.state = 'ready'";
+    "   $9::numeric[], $10::numeric[], $11::text[]) AS n(operation, attempt, model, status, provider_status,"
+    "   estimated_finish, current_step, total_steps, train_loss, valid_loss, job), @extschema@.trainer_operations o"
+    " WHERE m.id = n.model AND o.id = n.operation AND o.attempt = n.attempt AND o.epoch = $12 AND o.state = 'ready'"
+    "  AND m.provider_job_id = n.job";
 
 constexpr const char* kProviderEvents =
     "INSERT INTO @extschema@.trainer_provider_events"
@@ -115,6 +130,16 @@ constexpr const char* kCheckpoint =
     " (id, organization_id, custom_model_id, model, step, train_loss, valid_loss, full_valid_loss)"
     " VALUES ($1, $2::uuid, $3::uuid, $4, $5, $6, $7, $8) ON CONFLICT (custom_model_id, id) DO NOTHING";
 
+#define LOCK_TABLES                                                                                            \
+  "LOCK TABLE @extschema@.trainer_operations, @extschema@.custom_models, @extschema@.training_datasets,"       \
+  " @extschema@.trainer_event_log, @extschema@.trainer_provider_events, @extschema@.trainer_training_metrics," \
+  " @extschema@.trainer_checkpoints IN ROW EXCLUSIVE MODE"
+
+// Before anything is read. A foreign key's check locks an index of custom_models, and to ask for the table afterwards
+// deadlocks with a REINDEX that has it and waits for the index.
+constexpr const char* kLockTables = LOCK_TABLES;
+constexpr const char* kTryTables = LOCK_TABLES " NOWAIT";
+
 template <class T>
 std::string number_text(const std::optional<T>& value) {
   if (!value) return {};
@@ -129,6 +154,32 @@ std::string number_text(const std::optional<T>& value) {
 
 std::optional<std::int64_t> widen(const std::optional<int>& value) {
   return value;
+}
+
+// A sweep that only cancels says something of every job but the model's.
+bool speaks_of_the_job(const Recorded& r) {
+  switch (r.work.operation.kind) {
+    case core::OperationKind::poll_job:
+    case core::OperationKind::cancel_job:
+    case core::OperationKind::pause_job:
+    case core::OperationKind::resume_job:
+      return true;
+    case core::OperationKind::sweep_duplicates:
+      return r.decision.model.provider_job_id.has_value();
+    default:
+      return false;
+  }
+}
+
+bool is_to_ask_again(const Recorded& r) {
+  if (!speaks_of_the_job(r)) return false;
+  Rows rows = execute(kAskAgain, Args()
+                                     .text(r.work.operation.id)
+                                     .bigint(r.work.operation.attempt)
+                                     .bigint(r.work.operation.epoch)
+                                     .text(r.work.model.provider_job_id)
+                                     .boolean(r.decision.model.provider_job_id.has_value()));
+  return !rows.empty();
 }
 
 bool finish_call(const Recorded& r) {
@@ -176,6 +227,7 @@ void change_model(const Recorded& r) {
                             .boolean(c.started)
                             .boolean(c.verified));
   if (c.status) execute(kChangeDataset, Args().text(r.work.model.id).text(*c.status));
+  if (c.error == core::Condition::training_not_available) execute(kOfferExemplars, Args().text(r.work.model.id));
 }
 
 // By itself a model does not push a newer version out; somebody who asked for it may.
@@ -288,7 +340,8 @@ class Progress {
                                number_text(c.current_step),
                                number_text(c.total_steps),
                                number_text(c.train_loss),
-                               number_text(c.valid_loss)};
+                               number_text(c.valid_loss),
+                               r.work.model.provider_job_id};
     for (std::size_t i = 0; i < std::size(row); ++i) columns_[i].push_back(row[i]);
   }
   void store() const {
@@ -300,13 +353,14 @@ class Progress {
   }
 
  private:
-  std::vector<std::string> columns_[10];
+  std::vector<std::string> columns_[11];
   std::int64_t epoch_ = 0;
 };
 
 }  // namespace
 
 void record_outcomes(const std::vector<const Recorded*>& outcomes) {
+  execute(kLockTables);
   Progress progress;
   ProviderEvents events;
   Metrics metrics;
@@ -314,7 +368,7 @@ void record_outcomes(const std::vector<const Recorded*>& outcomes) {
     if (core::is_progress(r->work, r->outcome, r->decision)) {
       progress.add(*r);
     } else {
-      if (!finish_call(*r)) continue;
+      if (is_to_ask_again(*r) || !finish_call(*r)) continue;
       change_model(*r);
       add_next(*r);
       tell(*r);
@@ -326,10 +380,15 @@ void record_outcomes(const std::vector<const Recorded*>& outcomes) {
       if (event.metrics) metrics.add(r->work, *event.metrics);
     }
     for (const auto& row : r->outcome.result) metrics.add(r->work, row);
+    TRAINER_FAULT_POINT("recording", core::name(r->work.operation.kind));
   }
   progress.store();
   events.store();
   metrics.store();
+}
+
+void require_unlocked_tables() {
+  execute(kTryTables);
 }
 
 }  // namespace trainer::pg

@@ -3,7 +3,10 @@
 #include <climits>
 
 #include "core/api_key.h"
+#include "core/dataset_parameters.h"
+#include "core/text.h"
 #include "core/url.h"
+#include "pg/fault_point.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -15,11 +18,14 @@ namespace {
 
 char* provider = nullptr;
 char* api_base = nullptr;
+char* api_ca_file = nullptr;
 char* api_key_file = nullptr;
 char* api_key_env = nullptr;
 char* instance_name = nullptr;
 char* databases = nullptr;
 char* plans_with_custom_models = nullptr;
+char* organization_id = nullptr;
+char* default_base_model = nullptr;
 int max_workers = 0;
 int max_concurrent_requests = 64;
 int poll_interval_ms = 30000;
@@ -27,10 +33,12 @@ int request_timeout_ms = 60000;
 int connect_timeout_ms = 5000;
 int quiet_period_ms = 300000;
 int model_grace_period_ms = 900000;
+int breaker_cooldown_ms = 30000;
 int max_response_kb = 16384;
 int min_training_examples = 100;
 double retry_learning_rate_factor = 0.5;
 bool auto_deploy = true;
+bool exemplar_fallback = true;
 
 // A check hook refuses by returning false; the C++ below it must not let anything out.
 bool refuse(const char* detail) {
@@ -81,6 +89,10 @@ bool check_api_base(char** value, void**, GucSource) {
   return checked("trainer.api_base", value, [](const std::string& url) { return core::check_api_base(url); });
 }
 
+bool check_api_ca_file(char** value, void**, GucSource) {
+  return *value == nullptr || **value == '\0' || **value == '/' || refuse("A file is named by its absolute path.");
+}
+
 bool check_provider(char** value, void**, GucSource) {
   if (*value != nullptr && std::string_view(*value) == "openai") return true;
   return refuse(
@@ -95,9 +107,20 @@ bool check_databases(char** value, void**, GucSource) {
   return refuse("This is a list of database names, separated by commas.");
 }
 
+bool check_organization_id(char** value, void**, GucSource) {
+  if (*value == nullptr || **value == '\0' || core::is_uuid(*value)) return true;
+  return refuse("This is a uuid, or empty.");
+}
+
 bool check_api_key_env(char** value, void**, GucSource) {
   return checked("trainer.api_key_env", value,
                  [](const std::string& variable) { return core::check_environment_name(variable); });
+}
+
+bool check_base_model(char** value, void**, GucSource) {
+  if (*value == nullptr || **value == '\0') return refuse("A model is needed that is always there.");
+  return checked("trainer.default_base_model", value,
+                 [](const std::string& name) { return core::check_base_model(name); });
 }
 
 void string_setting(const char* name, const char* description, const char* more, char** variable, const char* initial,
@@ -117,6 +140,8 @@ void define_provider_settings() {
   string_setting("trainer.api_base", "Sets the base URL of the provider's API.",
                  "Empty: the provider's own. Plain http is taken for a loopback address only.", &api_base, "",
                  PGC_SIGHUP, GUC_SUPERUSER_ONLY, check_api_base);
+  string_setting("trainer.api_ca_file", "Sets the file with the certificates that the provider's is checked against.",
+                 "Empty: the system's.", &api_ca_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, check_api_ca_file);
   string_setting("trainer.api_key_file", "Sets the file that holds the provider's API key.",
                  "Only the server's user may be able to read it.", &api_key_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
                  check_api_key_file);
@@ -156,13 +181,26 @@ void define_worker_settings() {
   }
 }
 
+void define_serving_settings() {
+  string_setting("trainer.default_base_model", "Sets the model that replies where no custom model does.", nullptr,
+                 &default_base_model, "gpt-4o", PGC_SUSET, 0, check_base_model);
+  int_setting("trainer.breaker_cooldown", "Sets how long a model that keeps failing is passed over.",
+              "Then one session asks it again.", &breaker_cooldown_ms, 30000, 100, 86400000, PGC_SIGHUP, GUC_UNIT_MS);
+}
+
 void define_training_settings() {
   int_setting("trainer.min_training_examples", "Sets the default least number of examples of a dataset.", nullptr,
               &min_training_examples, 100, 10, INT_MAX, PGC_USERSET, 0);
   string_setting("trainer.plans_with_custom_models", "Sets the plans that include custom models, separated by commas.",
                  nullptr, &plans_with_custom_models, "plus,creator_plus,custom", PGC_SUSET, GUC_LIST_INPUT);
+  string_setting("trainer.organization_id", "Sets the organization whose rows a session of an app sees.",
+                 "Of roles that trainer_grant() has let in without an expression of their own.", &organization_id, "",
+                 PGC_USERSET, 0, check_organization_id);
   DefineCustomBoolVariable("trainer.auto_deploy", "Sets whether a model that answers goes live by itself.", nullptr,
                            &auto_deploy, true, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable("trainer.exemplar_fallback",
+                           "Sets whether a model that the provider refuses to train becomes an exemplar model.",
+                           nullptr, &exemplar_fallback, true, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
   DefineCustomRealVariable("trainer.retry_learning_rate_factor",
                            "Sets the factor on the learning rate when a failed job is tried once more.",
                            "0 switches the automatic retry off.", &retry_learning_rate_factor, 0.5, 0, 1, PGC_SIGHUP, 0,
@@ -182,6 +220,10 @@ void define_settings() {
   define_provider_settings();
   define_worker_settings();
   define_training_settings();
+  define_serving_settings();
+#ifdef TRAINER_TEST
+  define_fault_setting();
+#endif
   MarkGUCPrefixReserved("trainer");
 }
 
@@ -189,6 +231,7 @@ Settings current_settings() {
   Settings s;
   s.provider = text_of(provider);
   s.api_base = text_of(api_base);
+  s.api_ca_file = text_of(api_ca_file);
   s.api_key_file = text_of(api_key_file);
   s.api_key_env = text_of(api_key_env);
   s.instance_name = text_of(instance_name);
@@ -198,6 +241,8 @@ Settings current_settings() {
   s.connect_timeout = ms(connect_timeout_ms);
   s.quiet_period = ms(quiet_period_ms);
   s.model_grace_period = ms(model_grace_period_ms);
+  s.breaker_cooldown = ms(breaker_cooldown_ms);
+  s.default_base_model = text_of(default_base_model);
   s.max_response_kb = max_response_kb;
   s.retry_learning_rate_factor = retry_learning_rate_factor;
   s.auto_deploy = auto_deploy;

@@ -14,6 +14,7 @@ void define_settings();
 struct Settings {
   std::string provider;
   std::string api_base;  // empty: the provider's own
+  std::string api_ca_file;
   std::string api_key_file;
   std::string api_key_env;
   std::string instance_name;
@@ -23,6 +24,8 @@ struct Settings {
   std::chrono::milliseconds connect_timeout{};
   std::chrono::milliseconds quiet_period{};
   std::chrono::milliseconds model_grace_period{};
+  std::chrono::milliseconds breaker_cooldown{};
+  std::string default_base_model;
   int max_response_kb = 0;
   double retry_learning_rate_factor = 0;
   bool auto_deploy = true;

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "pg/fault_point.h"
 #include "pg/spi.h"
 
 extern "C" {
@@ -120,6 +121,7 @@ SpoolFile spool_dataset(core::Work& work) {
     for (std::uint64_t row = 0; row < rows.size(); ++row) block.append(rows.text(row, 0)).push_back('\n');
     SPITupleTable* table = SPI_tuptable;
     guarded([&] { SPI_freetuptable(table); });
+    TRAINER_FAULT_POINT("spooling");
     write_all(file.fd(), block);
     hash.update(block);
     bytes += static_cast<std::int64_t>(block.size());

@@ -10,6 +10,7 @@
 #include "core/operation.h"
 #include "provider/http.h"
 #include "provider/profile.h"
+#include "provider/wire.h"
 
 namespace trainer::provider {
 
@@ -26,6 +27,9 @@ class Call {
 
 // Never null. `work` is copied.
 std::unique_ptr<Call> make_call(const Profile& profile, const core::Work& work);
+
+// A reply of a chat model. What the model is found to take is written into `dialect`, which outlives the call.
+std::unique_ptr<Call> make_chat(core::ChatRequest request, Dialect& dialect);
 
 // Is the provider there, and does it take the key? GET /models; delivery ok, or the failure.
 std::unique_ptr<Call> make_probe();

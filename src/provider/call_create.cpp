@@ -1,10 +1,9 @@
 // The creation of a job, the call that costs: a look for its token comes before every POST.
-#include <limits>
-#include <tuple>
 #include <utility>
 
 #include "provider/call_steps.h"
 #include "provider/classify.h"
+#include "provider/jobs_of_token.h"
 
 namespace trainer::provider {
 namespace {
@@ -15,13 +14,6 @@ using core::Outcome;
 constexpr std::size_t kPageSize = 100;
 // Enough for a server that ignores the filter and has 5,000 newer jobs.
 constexpr int kMaxPages = 50;
-
-bool is_older(const core::RemoteJob& a, const core::RemoteJob& b) {
-  const auto key = [](const core::RemoteJob& job) {
-    return std::tuple(job.created_at.value_or(std::numeric_limits<std::int64_t>::max()), std::string_view(job.id));
-  };
-  return key(a) < key(b);
-}
 
 class Create : public Call {
  public:
@@ -60,7 +52,8 @@ class Create : public Call {
     const Pages::Turn turn = pages_.turn(*page);
     if (turn == Pages::Turn::next) return pages_.request();
     outcome.job = std::move(found_);
-    if (outcome.job) return outcome;
+    outcome.found = outcome.job.has_value();
+    if (outcome.found) return outcome;
     if (turn == Pages::Turn::incomplete) return doubtful(unreadable(reply, "a list of jobs that ends"));
     if (may_send_) return send();
     outcome.absent = true;

@@ -6,6 +6,7 @@
 
 #include "provider/call_steps.h"
 #include "provider/classify.h"
+#include "provider/jobs_of_token.h"
 
 namespace trainer::provider {
 namespace {
@@ -53,7 +54,11 @@ bool is_before_start(std::string_view status) {
 class Poll : public Call {
  public:
   explicit Poll(const core::Work& work)
-      : job_id_(work.model.provider_job_id), events_(job_id_, work.model.last_event_id) {}
+      : job_id_(work.model.provider_job_id),
+        token_(work.model.job_token),
+        cancel_requested_(work.model.cancel_requested),
+        events_(job_id_, work.model.last_event_id),
+        listed_(token_) {}
 
   Step start() override {
     if (!is_object_id(job_id_)) return invalid_work("The model has no job at the provider.");
@@ -61,13 +66,53 @@ class Poll : public Call {
   }
 
   Step advance(const HttpReply& reply) override {
-    if (outcome_.job) return events(reply);
-    outcome_ = job_outcome(reply, job_id_);
-    if (outcome_.delivery != Delivery::ok || is_before_start(outcome_.job->status)) return std::move(outcome_);
-    return events_.request();
+    switch (phase_) {
+      case Phase::job:
+        return seen(reply);
+      case Phase::listing:
+        if (auto step = listed_.take(reply)) return std::move(*step);
+        return chosen();
+      case Phase::asking_heirs:
+        if (auto found = heirs_.take(reply)) return std::move(*found);
+        return next_heir();
+      case Phase::events:
+        return events(reply);
+    }
+    return std::move(outcome_);
   }
 
  private:
+  enum class Phase { job, listing, asking_heirs, events };
+
+  Step seen(const HttpReply& reply) {
+    outcome_ = job_outcome(reply, job_id_);
+    if (outcome_.delivery != Delivery::ok || is_before_start(outcome_.job->status)) return std::move(outcome_);
+    // Another server with our rows may have found it to be one too many, beside one that goes on.
+    if (outcome_.job->status == "cancelled" && !cancel_requested_ && is_object_id(token_)) {
+      phase_ = Phase::listing;
+      return listed_.request();
+    }
+    return first_events();
+  }
+
+  Step chosen() {
+    std::vector<core::RemoteJob> others = listed_.jobs();
+    std::erase_if(others, [&](const core::RemoteJob& job) { return job.id == job_id_; });
+    heirs_ = Heirs(std::move(others));
+    return next_heir();
+  }
+
+  Step next_heir() {
+    if (heirs_.empty()) return first_events();
+    phase_ = Phase::asking_heirs;
+    return heirs_.request();
+  }
+
+  Step first_events() {
+    phase_ = Phase::events;
+    return events_.request();
+  }
+
   // Events that cannot be had now come with the next poll: all of them or none, so that no gap is left behind.
   Step events(const HttpReply& reply) {
     if (classify(reply).delivery != Delivery::ok) return std::move(outcome_);
@@ -79,7 +124,12 @@ class Poll : public Call {
   }
 
   std::string job_id_;
+  std::string token_;
+  bool cancel_requested_;
   Events events_;
+  JobsOfToken listed_;
+  Heirs heirs_;
+  Phase phase_ = Phase::job;
   Outcome outcome_;
 };
 

@@ -54,6 +54,16 @@ std::string jobs_with_token(std::string_view token) {
   return "/fine_tuning/jobs?limit=100&metadata%5B" + std::string(kTokenKey) + "%5D=" + escaped(token);
 }
 
+bool refuses(const HttpReply& reply, std::string_view parameter) {
+  if (reply.end != HttpReply::End::answered || reply.status != 400) return false;
+  const WireError error = read_error(reply.body);
+  if (error.param == parameter) return true;
+  if (error.message.find(parameter) == std::string::npos) return false;
+  return error.code == "unsupported_parameter" || error.code == "unsupported_value" ||
+         error.code == "unknown_parameter" || error.message.find("upported") != std::string::npos ||
+         error.message.find("nrecognized") != std::string::npos || error.message.find("nknown") != std::string::npos;
+}
+
 core::Outcome invalid_work(std::string_view reason) {
   core::Outcome outcome;
   outcome.delivery = core::Delivery::rejected;
@@ -69,6 +79,10 @@ core::Outcome job_outcome(const HttpReply& reply, std::string_view job_id) {
   if (!tagged || tagged->job.id != job_id) return unreadable(reply, "the job that was asked for");
   outcome.job = std::move(tagged->job);
   return outcome;
+}
+
+bool is_refused(const HttpReply& reply, const core::Outcome& outcome) {
+  return outcome.delivery == core::Delivery::rejected || (reply.end == HttpReply::End::answered && reply.status == 409);
 }
 
 Pages::Turn Pages::turn(bool has_more, const std::string& last_id) {

@@ -29,8 +29,14 @@ std::string jobs_with_token(std::string_view token);
 // The row cannot be worked on, whatever the provider says.
 core::Outcome invalid_work(std::string_view reason);
 
+// A 400 that is about the parameter and not about the model.
+bool refuses(const HttpReply& reply, std::string_view parameter);
+
 // The outcome of a job's own request: the job, when it is the one that was asked for.
 core::Outcome job_outcome(const HttpReply& reply, std::string_view job_id);
+
+// A refusal that the state of the job may explain.
+bool is_refused(const HttpReply& reply, const core::Outcome& outcome);
 
 // One walk over a list. The walk is bounded, and a server that repeats itself is noticed.
 class Pages {

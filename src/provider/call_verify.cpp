@@ -1,4 +1,4 @@
-// Does it answer? A model that is about to be deployed, and the provider itself.
+// Does it answer? A model that is about to be deployed, one that is asked for a reply, and the provider itself.
 #include <utility>
 
 #include "provider/call_steps.h"
@@ -9,18 +9,6 @@ namespace {
 
 using core::Delivery;
 using core::Outcome;
-
-// A 400 that is about the parameter and not about the model.
-bool refuses(const HttpReply& reply, TokenLimit limit) {
-  if (reply.end != HttpReply::End::answered || reply.status != 400) return false;
-  const WireError error = read_error(reply.body);
-  if (error.param == name(limit)) return true;
-  const bool names_it = error.message.find(name(limit)) != std::string::npos;
-  return names_it &&
-         (error.code == "unsupported_parameter" || error.code == "unknown_parameter" ||
-          error.message.find("upported") != std::string::npos ||
-          error.message.find("nrecognized") != std::string::npos || error.message.find("nknown") != std::string::npos);
-}
 
 class Verify : public Call {
  public:
@@ -35,7 +23,7 @@ class Verify : public Call {
     if (!asked_) return found(reply);
     Outcome outcome = classify(reply);
     if (outcome.delivery == Delivery::ok && !is_completion(reply.body)) return unreadable(reply, "a completion");
-    if (!asked_twice_ && refuses(reply, TokenLimit::max_completion_tokens)) {
+    if (!asked_twice_ && refuses(reply, name(TokenLimit::max_completion_tokens))) {
       asked_twice_ = true;
       return ask(TokenLimit::max_tokens);
     }
@@ -69,7 +57,53 @@ class Probe : public Call {
   }
 };
 
+class Chat : public Call {
+ public:
+  Chat(core::ChatRequest request, Dialect& dialect) : request_(std::move(request)), dialect_(dialect) {}
+
+  Step start() override { return ask(); }
+
+  Step advance(const HttpReply& reply) override {
+    if (tries_ < kTries && adapt(reply)) return ask();
+    Outcome outcome = classify(reply);
+    if (outcome.delivery != Delivery::ok) return outcome;
+    outcome.completion = read_completion(reply.body);
+    if (!outcome.completion) return unreadable(reply, "a completion");
+    dialect_ = asked_;
+    return outcome;
+  }
+
+ private:
+  static constexpr int kTries = 3;  // as many as there are parameters to do without, and one
+
+  // True when the refusal was about a parameter that can be written in another way, or left out.
+  bool adapt(const HttpReply& reply) {
+    if (refuses(reply, name(asked_.limit))) {
+      asked_.limit =
+          asked_.limit == TokenLimit::max_tokens ? TokenLimit::max_completion_tokens : TokenLimit::max_tokens;
+      return true;
+    }
+    return refuses(reply, "temperature") && std::exchange(asked_.temperature, false);
+  }
+
+  // May be sent twice by libcurl (HttpRequest::once): what is lost then is the price of a reply, and a connection that
+  // is kept is what makes it quick.
+  HttpRequest ask() {
+    ++tries_;
+    return post("/chat/completions", chat_request(request_, asked_));
+  }
+
+  core::ChatRequest request_;
+  Dialect& dialect_;
+  Dialect asked_ = dialect_;
+  int tries_ = 0;
+};
+
 }  // namespace
+
+std::unique_ptr<Call> make_chat(core::ChatRequest request, Dialect& dialect) {
+  return std::make_unique<Chat>(std::move(request), dialect);
+}
 
 std::unique_ptr<Call> make_verify(const core::Work& work) {
   return std::make_unique<Verify>(work);

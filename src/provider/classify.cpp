@@ -178,6 +178,7 @@ core::Outcome classify(const HttpReply& reply) {
   failure.message = described(reply, error);
   failure.request_id = clean_request_id(reply);
   failure.retry_after = wait_for(reply, error);
+  failure.of_account = waits_for_the_account(reply.status, error.code);
   return outcome;
 }
 

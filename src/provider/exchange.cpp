@@ -47,6 +47,12 @@ std::int64_t unix_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+// Null where libcurl has no file of its own.
+const char* system_ca_file() {
+  const curl_version_info_data* info = curl_version_info(CURLVERSION_NOW);
+  return info->age >= CURLVERSION_SEVENTH ? info->cainfo : nullptr;
+}
+
 }  // namespace
 
 Headers::Headers(const Profile& profile, const std::string& api_key) {
@@ -78,7 +84,8 @@ Exchange::~Exchange() {
 bool Exchange::set_constants() {
   return set(CURLOPT_PRIVATE, this) && set(CURLOPT_ERRORBUFFER, error_) &&  //
          set(CURLOPT_NOSIGNAL, 1L) &&
-         set(CURLOPT_QUICK_EXIT, 1L) &&  // a slow resolver thread is left alone, not waited for
+         set(CURLOPT_QUICK_EXIT, 1L) &&         // a slow resolver thread is left alone, not waited for
+         set(CURLOPT_DNS_CACHE_TIMEOUT, 5L) &&  // a provider that has moved is found by the next retry but one
          set(CURLOPT_FOLLOWLOCATION, 0L) && set(CURLOPT_REDIR_PROTOCOLS_STR, "https") &&
          set(CURLOPT_DEFAULT_PROTOCOL, "https") && set(CURLOPT_PROXY, "") &&
          set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED)) && set(CURLOPT_SSL_VERIFYPEER, 1L) &&
@@ -96,7 +103,10 @@ bool Exchange::prepare(std::uint64_t id, HttpRequest request, const Setting& set
   request_ = std::move(request);
   headers_ = setting.headers;
   reach_ = setting.reach;
-  return usable_ && set(CURLOPT_PROTOCOLS_STR, reach_ == Reach::loopback ? "http" : "https") &&
+  // The handle is used again: what an earlier profile has set must not stay.
+  const char* ca_file = setting.ca_file.empty() ? system_ca_file() : setting.ca_file.c_str();
+  return usable_ && set(CURLOPT_CAINFO, ca_file) &&
+         set(CURLOPT_PROTOCOLS_STR, reach_ == Reach::loopback ? "http" : "https") &&
          set(CURLOPT_URL, (setting.api_base + request_.path).c_str()) &&
          set(CURLOPT_FRESH_CONNECT, request_.once ? 1L : 0L) && set_request() && set_limits(setting.limits);
 }

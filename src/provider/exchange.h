@@ -34,6 +34,7 @@ class Headers {
 // What a request takes from its transport when it starts.
 struct Setting {
   std::string api_base;
+  std::string ca_file;  // empty: the system's
   Reach reach = Reach::the_world;
   TransportLimits limits;
   std::shared_ptr<const Headers> headers;

@@ -142,6 +142,7 @@ struct Transport::Impl {
 
   void configure() {
     setting.api_base = profile.api_base;
+    setting.ca_file = profile.ca_file;
     refusal.clear();
     setting.headers.reset();
     if (const auto error = core::check_api_base(profile.api_base)) refusal = "invalid base URL: " + error->detail;

@@ -47,6 +47,8 @@ std::optional<std::string> read_model_id(std::string_view body);
 bool is_model_list(std::string_view body);
 // A completion that holds at least one choice with a message.
 bool is_completion(std::string_view body);
+// What its first choice says, and what was used.
+std::optional<core::Completion> read_completion(std::string_view body);
 // An object that does not say `deleted: false`.
 bool is_deletion(std::string_view body);
 
@@ -71,6 +73,13 @@ std::string job_request(const Profile& profile, const core::Work& work);
 enum class TokenLimit { max_completion_tokens, max_tokens };
 std::string_view name(TokenLimit limit);
 std::string short_completion_request(std::string_view model, TokenLimit limit);
+// What a model has been found to take: the parameters of chat completions differ from one to the next.
+struct Dialect {
+  TokenLimit limit = TokenLimit::max_completion_tokens;
+  bool temperature = true;
+};
+// The messages stand in it byte for byte.
+std::string chat_request(const core::ChatRequest& request, const Dialect& dialect);
 
 // [A-Za-z0-9_-]{1,128}: files and jobs. What it lets through can stand in a path and in a row.
 bool is_object_id(std::string_view id);

@@ -1,4 +1,7 @@
 // Files, jobs, events, checkpoints, models and completions.
+#include <algorithm>
+
+#include "core/dataset.h"
 #include "core/text.h"
 #include "provider/wire.h"
 #include "provider/wire_fields.h"
@@ -25,6 +28,8 @@ std::optional<TaggedJob> job_of(JsonView value) {
   job.status = word(value["status"]);
   job.model = label(value["model"], kMaxModelName);
   job.fine_tuned_model = id_if(value["fine_tuned_model"], is_model_name);
+  job.training_file = id_if(value["training_file"], is_object_id);
+  job.validation_file = id_if(value["validation_file"], is_object_id);
   job.trained_tokens = token_count(value["trained_tokens"]);
   job.created_at = unix_time(value["created_at"]);
   job.finished_at = unix_time(value["finished_at"]);
@@ -127,6 +132,32 @@ bool is_completion(std::string_view body) {
     if (choices.at(i)["message"].is_object()) return true;
   }
   return false;
+}
+
+std::optional<core::Completion> read_completion(std::string_view body) {
+  const auto document = JsonDocument::parse(body);
+  if (!document || !is_kind(document->root(), "chat.completion")) return std::nullopt;
+  const JsonView choice = document->root()["choices"].at(0);
+  const JsonView message = choice["message"];
+  if (!message.is_object()) return std::nullopt;
+  core::Completion completion;
+  const std::string said = message["content"].text();
+  std::string_view text = said;
+  std::string buffer;
+  core::clean_example_text(text, buffer);
+  completion.text = text;
+  const std::string end = word(choice["finish_reason"]);
+  completion.filtered = end == "content_filter" || !message["refusal"].text().empty();
+  completion.cut = end == "length";
+  const JsonView usage = document->root()["usage"];
+  completion.prompt_tokens = small_number(usage["prompt_tokens"].integer());
+  completion.cached_tokens = small_number(usage["prompt_tokens_details"]["cached_tokens"].integer());
+  // They are part of the prompt's, whatever is told: a cost is never negative.
+  if (completion.cached_tokens && completion.prompt_tokens) {
+    completion.cached_tokens = std::min(*completion.cached_tokens, *completion.prompt_tokens);
+  }
+  completion.completion_tokens = small_number(usage["completion_tokens"].integer());
+  return completion;
 }
 
 bool is_deletion(std::string_view body) {

@@ -63,4 +63,13 @@ std::string short_completion_request(std::string_view model, TokenLimit limit) {
   return dump(body);
 }
 
+std::string chat_request(const core::ChatRequest& request, const Dialect& dialect) {
+  ordered_json body{{"model", request.model}};
+  if (dialect.temperature) body["temperature"] = request.temperature;
+  body[std::string(name(dialect.limit))] = request.max_tokens;
+  std::string text = dump(body);
+  text.pop_back();
+  return text.append(R"(,"messages":)").append(request.messages).append("}");
+}
+
 }  // namespace trainer::provider

@@ -18,6 +18,7 @@ std::string record_json(const Record& record) {
     if (!value.empty()) json[key] = value;
   };
   add("trainer_key", record.trainer_key);
+  add("model", record.model);
   add("filename", record.filename);
   if (record.bytes >= 0) json["bytes"] = record.bytes;
   add("sha256", record.sha256);

@@ -19,6 +19,7 @@ struct Record {
   std::string fault;
   std::string request_id;
   std::string trainer_key;  // from the metadata of a job's creation
+  std::string model;        // of a completion, with the sha256 of its messages without white space
   std::string filename;     // of an upload, with bytes and sha256
   std::int64_t bytes = -1;
   std::string sha256;

@@ -48,6 +48,17 @@ void describe_model(State& state, const std::string& model, Subject& subject) {
   if (found != state.model_jobs.end()) subject.filename = state.jobs.at(found->second).training_filename;
 }
 
+void describe_chat(State& state, const Request& request, Subject& subject, Record& record) {
+  if (state.faults.empty() && !state.history.wanted()) return;
+  const auto body = nlohmann::ordered_json::parse(request.body, nullptr, false);
+  if (!body.is_object()) return;
+  record.model = body.value("model", nlohmann::ordered_json()).is_string() ? body["model"].get<std::string>() : "";
+  const auto messages = body.find("messages");
+  if (messages != body.end())
+    record.sha256 = sha256_hex(messages->dump(-1, ' ', false, json::error_handler_t::replace));
+  describe_model(state, record.model, subject);
+}
+
 }  // namespace
 
 Subject describe(State& state, const Request& request, const Route& route, Record& record) {
@@ -60,10 +71,7 @@ Subject describe(State& state, const Request& request, const Route& route, Recor
       describe_creation(state, request, subject, record);
       break;
     case Endpoint::chat:
-      if (!state.faults.empty()) {
-        const json body = json::parse(request.body, nullptr, false);
-        if (body.is_object()) describe_model(state, text_member(body, "model"), subject);
-      }
+      describe_chat(state, request, subject, record);
       break;
     case Endpoint::get_model:
     case Endpoint::delete_model:

@@ -38,6 +38,9 @@ AS $$
     ('training_datasets_host_organization_fkey', 'training_datasets', 'organization_id', 'organizations', 'CASCADE'),
     ('custom_models_host_organization_fkey', 'custom_models', 'organization_id', 'organizations', 'CASCADE'),
     ('model_feedback_host_organization_fkey', 'model_feedback', 'organization_id', 'organizations', 'CASCADE'),
+    ('trainer_generations_host_organization_fkey', 'trainer_generations', 'organization_id', 'organizations', 'CASCADE'),
+    ('trainer_generation_requests_host_organization_fkey', 'trainer_generation_requests', 'organization_id', 'organizations', 'CASCADE'),
+    ('trainer_reference_roasts_host_organization_fkey', 'trainer_reference_roasts', 'organization_id', 'organizations', 'CASCADE'),
     ('model_feedback_host_response_fkey', 'model_feedback', 'response_id', 'responses', 'SET NULL')
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_host_foreign_keys() IS
@@ -256,7 +259,65 @@ END;
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_bind_foreign_keys() IS 'makes the foreign keys to the app''s tables what the bindings ask for';
 
-CREATE FUNCTION @extschema@.trainer_attach_relations(given jsonb, mapping jsonb) RETURNS void
+-- A foreign key to the app's table knows nothing of tenants, and its error would tell that another tenant's response exists.
+CREATE FUNCTION @extschema@.trainer_check_response() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  found_one boolean;
+BEGIN
+  IF NEW.response_id IS NULL THEN
+    RETURN NEW;
+  END IF;
+  EXECUTE (SELECT format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.%I = $1 AND r.%I = $2)',
+                         @extschema@.trainer_relation_name(b.relation), b.columns ->> 'id', b.columns ->> 'organization_id')
+           FROM @extschema@.trainer_bindings AS b WHERE b.role = 'responses')
+    INTO found_one USING NEW.response_id, NEW.organization_id;
+  IF NOT found_one THEN
+    RAISE EXCEPTION 'response % does not exist', NEW.response_id
+      USING ERRCODE = 'foreign_key_violation', DETAIL = format('Organization %s has no such response.', NEW.organization_id);
+  END IF;
+  RETURN NEW;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_check_response() IS
+  'refuses feedback on a response that is not the organization''s own; looks with the rights of whoever writes';
+
+CREATE FUNCTION @extschema@.trainer_bind_triggers(generate_replies boolean DEFAULT false) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  old record;
+  comments @extschema@.trainer_bindings;
+BEGIN
+  -- Whichever table was bound before.
+  FOR old IN
+    SELECT t.tgname, @extschema@.trainer_relation_name(t.tgrelid) AS relation FROM pg_trigger AS t
+    WHERE t.tgfoid IN ('@extschema@.trainer_check_response()'::regprocedure, '@extschema@.trainer_reply_to_comment()'::regprocedure)
+      AND NOT t.tgisinternal AND t.tgparentid = 0
+  LOOP
+    EXECUTE format('DROP TRIGGER %I ON %s', old.tgname, old.relation);
+  END LOOP;
+  UPDATE @extschema@.trainer_bindings SET triggers = '{model_feedback_own_response}' WHERE role = 'responses';
+  IF FOUND THEN
+    CREATE TRIGGER model_feedback_own_response BEFORE INSERT OR UPDATE OF organization_id, response_id
+      ON @extschema@.model_feedback FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_check_response();
+  END IF;
+  IF generate_replies THEN
+    UPDATE @extschema@.trainer_bindings SET triggers = '{trainer_reply_to_comment}' WHERE role = 'comments' RETURNING * INTO comments;
+    EXECUTE format('CREATE TRIGGER trainer_reply_to_comment AFTER INSERT ON %s FOR EACH ROW EXECUTE FUNCTION '
+                   '@extschema@.trainer_reply_to_comment(%L)', @extschema@.trainer_relation_name(comments.relation), comments.columns ->> 'id');
+    -- DROP EXTENSION takes it along.
+    EXECUTE format('ALTER TRIGGER trainer_reply_to_comment ON %s DEPENDS ON EXTENSION trainer', @extschema@.trainer_relation_name(comments.relation));
+  END IF;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_bind_triggers(boolean) IS
+  'makes the triggers what the bindings ask for; generate_replies: and one on the app''s comments that asks for a reply to each new one';
+
+CREATE FUNCTION @extschema@.trainer_attach_relations(given jsonb, mapping jsonb, generate_replies boolean) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -280,7 +341,10 @@ BEGIN
     CROSS JOIN LATERAL (SELECT (given ->> role)::oid AS oid) AS relation
     CROSS JOIN LATERAL @extschema@.trainer_binding_problems(
       role, relation.oid, @extschema@.trainer_resolved_columns(role, relation.oid, $2 -> role)) AS found
-    WHERE relation.oid IS NOT NULL AND $2 -> role IS DISTINCT FROM 'null');
+    WHERE relation.oid IS NOT NULL AND $2 -> role IS DISTINCT FROM 'null'
+    UNION ALL
+    SELECT format('comments: %s is not a table, and can have no trigger for generate_replies', @extschema@.trainer_relation_name(c.oid))
+    FROM pg_class AS c WHERE c.oid = (given ->> 'comments')::oid AND c.relkind NOT IN ('r', 'p', 'f') AND generate_replies);
   IF problems <> '{}' THEN
     RAISE EXCEPTION USING ERRCODE = 'TR008', MESSAGE = 'host tables do not fit',
       DETAIL = array_to_string(problems, E'\n'),
@@ -294,16 +358,18 @@ BEGIN
     SELECT key, value::oid, @extschema@.trainer_resolved_columns(key, value::oid, $2 -> key), quote_ident(current_user)::regrole
     FROM jsonb_each_text(given) WHERE value IS NOT NULL AND $2 -> key IS DISTINCT FROM 'null';
   PERFORM @extschema@.trainer_bind_foreign_keys();
+  PERFORM @extschema@.trainer_bind_triggers(generate_replies);
 END;
 $$;
-COMMENT ON FUNCTION @extschema@.trainer_attach_relations(jsonb, jsonb) IS
+COMMENT ON FUNCTION @extschema@.trainer_attach_relations(jsonb, jsonb, boolean) IS
   'trainer_attach() once the relations are known: the OID of each role''s relation, or null';
 
 -- Here, and only here, the caller's search path counts: it finds the relations that are not named. The body is bound to our
 -- functions when it is created, so that no path can put others in their place.
 CREATE FUNCTION @extschema@.trainer_attach(
   organizations regclass DEFAULT NULL, comments regclass DEFAULT NULL, responses regclass DEFAULT NULL,
-  quality regclass DEFAULT NULL, persona regclass DEFAULT NULL, columns jsonb DEFAULT '{}')
+  quality regclass DEFAULT NULL, persona regclass DEFAULT NULL, columns jsonb DEFAULT '{}',
+  generate_replies boolean DEFAULT false)
 RETURNS TABLE (role text, relation regclass, columns jsonb, foreign_keys text[], triggers text[])
 LANGUAGE sql
 BEGIN ATOMIC
@@ -314,13 +380,13 @@ BEGIN ATOMIC
       'responses', coalesce($3, pg_catalog.to_regclass('responses'))::pg_catalog.oid,
       'quality', coalesce($4, pg_catalog.to_regclass('roast_metadata'))::pg_catalog.oid,
       'persona', coalesce($5, pg_catalog.to_regclass('roastr_persona'))::pg_catalog.oid),
-    $6);
+    $6, coalesce($7, false));
   SELECT b.role, b.relation, b.columns, b.foreign_keys, b.triggers
   FROM @extschema@.trainer_bindings AS b
   ORDER BY pg_catalog.array_position('{organizations,comments,responses,quality,persona}'::pg_catalog.text[], b.role);
 END;
-COMMENT ON FUNCTION @extschema@.trainer_attach(regclass, regclass, regclass, regclass, regclass, jsonb) IS
-  'binds the extension to the app''s tables or views; null: the default name, by the search path; changes nothing on error';
+COMMENT ON FUNCTION @extschema@.trainer_attach(regclass, regclass, regclass, regclass, regclass, jsonb, boolean) IS
+  'binds the extension to the app''s tables or views; null: the default name, by the search path; generate_replies: each new comment asks for one; changes nothing on error';
 
 CREATE FUNCTION @extschema@.trainer_detach() RETURNS void
 LANGUAGE sql
@@ -329,5 +395,6 @@ AS $$
   LOCK TABLE @extschema@.trainer_bindings IN SHARE ROW EXCLUSIVE MODE;
   DELETE FROM @extschema@.trainer_bindings;
   SELECT @extschema@.trainer_bind_foreign_keys();
+  SELECT @extschema@.trainer_bind_triggers();
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_detach() IS 'undoes trainer_attach(): removes the foreign keys and triggers; data stays';

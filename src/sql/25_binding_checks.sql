@@ -80,6 +80,13 @@ BEGIN
     coalesce('Missing: ' || missing || '. A restored dump comes without them.', 'All that the app''s tables allow are there.'),
     CASE WHEN missing IS NOT NULL THEN again END;
 
+  SELECT string_agg(wanted.name, ', ') INTO missing
+  FROM (SELECT unnest(b.triggers) AS name, b.relation FROM @extschema@.trainer_bindings AS b) AS wanted
+  WHERE NOT EXISTS (SELECT FROM pg_trigger AS t
+                    WHERE t.tgrelid IN ('@extschema@.model_feedback'::regclass, wanted.relation) AND t.tgname = wanted.name AND t.tgenabled <> 'D');
+  RETURN QUERY SELECT 'triggers', missing IS NULL, coalesce('Missing: ' || missing || '. A restored dump comes without them.', 'All are there.'),
+    CASE WHEN missing IS NOT NULL THEN again END;
+
   RETURN QUERY SELECT * FROM @extschema@.trainer_check_indexes();
 
   SELECT string_agg(p.problem, E'\n' ORDER BY p.problem COLLATE "C") INTO problems

@@ -32,22 +32,16 @@ END;
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_dataset_options(jsonb) IS 'the options of trainer_prepare_dataset(), checked';
 
--- The one place where statements over the app's tables are written: from regclasses and names that exist, quoted.
--- Parameters: $1 organization; of candidates $2 least score, $3 row limit, $4 and $5 where the last page ended.
-CREATE FUNCTION @extschema@.trainer_dataset_statements(
-  OUT organization text, OUT persona text, OUT candidates text, OUT more_candidates text, OUT scored text)
-RETURNS record
+-- The bindings, as they are now: {role: {relation, columns}}. Statements over the app's tables are written from them alone: from regclasses and
+-- names that exist, quoted.
+CREATE FUNCTION @extschema@.trainer_bound_tables() RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-  b jsonb;        -- role: relation, columns
+  b jsonb;
   problems text;
-  good text;
-  rejected text;
-  body text;
-  score_type regtype;
 BEGIN
   SELECT jsonb_object_agg(role, jsonb_build_object('relation', @extschema@.trainer_relation_name(relation), 'columns', columns))
     INTO b FROM @extschema@.trainer_bindings;
@@ -63,6 +57,44 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'TR008', MESSAGE = 'host tables no longer fit', DETAIL = problems,
       HINT = 'Run trainer_attach() with what the tables and columns are called now.';
   END IF;
+  RETURN b;
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_bound_tables() IS
+  'relations and columns that are bound, by role; TR008 when there are none or they no longer fit';
+
+-- Should an organization have two, the same one is found each time.
+CREATE FUNCTION @extschema@.trainer_persona_query(b jsonb, organization text) RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT format('SELECT %s FROM %s AS p WHERE p.%I = %s ORDER BY 1, 2, 3, 4, 5 LIMIT 1',
+                string_agg(CASE WHEN b #> ARRAY['persona', 'columns', name] IS NULL THEN 'NULL::text'
+                                ELSE format('p.%I::text', b #>> ARRAY['persona', 'columns', name]) END,
+                           ', ' ORDER BY position),
+                b #>> '{persona,relation}', b #>> '{persona,columns,organization_id}', organization)
+  FROM unnest('{lo_que_me_define,lo_que_no_tolero,lo_que_me_da_igual,tone,custom_style_prompt}'::text[])
+    WITH ORDINALITY AS of_persona (name, position)
+  WHERE b ? 'persona'
+  HAVING count(*) > 0
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_persona_query(jsonb, text) IS
+  'the query for the five texts of an organization''s persona; null when none is bound';
+
+-- Parameters: $1 organization; of candidates $2 least score, $3 row limit, $4 and $5 where the last page ended.
+CREATE FUNCTION @extschema@.trainer_dataset_statements(
+  OUT organization text, OUT persona text, OUT candidates text, OUT more_candidates text, OUT scored text)
+RETURNS record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  b jsonb := @extschema@.trainer_bound_tables();
+  good text;
+  rejected text;
+  body text;
+  score_type regtype;
+BEGIN
   IF NOT b ? 'quality' THEN
     RAISE EXCEPTION USING ERRCODE = 'TR008', MESSAGE = 'no quality scores are bound',
       DETAIL = 'Examples are chosen by the quality score of a response.',
@@ -74,17 +106,7 @@ BEGIN
 
   organization := format('SELECT FROM %s AS o WHERE o.%I = $1', b #>> '{organizations,relation}', b #>> '{organizations,columns,id}');
 
-  IF b ? 'persona' THEN
-    -- Should an organization have two, the same one is found each time.
-    SELECT format('SELECT %s FROM %s AS p WHERE p.%I = $1 ORDER BY 1, 2, 3, 4, 5 LIMIT 1',
-                  string_agg(CASE WHEN b #> ARRAY['persona', 'columns', name] IS NULL THEN 'NULL::text'
-                                  ELSE format('p.%I::text', b #>> ARRAY['persona', 'columns', name]) END,
-                             ', ' ORDER BY position),
-                  b #>> '{persona,relation}', b #>> '{persona,columns,organization_id}')
-      INTO persona
-      FROM unnest('{lo_que_me_define,lo_que_no_tolero,lo_que_me_da_igual,tone,custom_style_prompt}'::text[])
-        WITH ORDINALITY AS of_persona (name, position);
-  END IF;
+  persona := @extschema@.trainer_persona_query(b, '$1');
 
   -- A response with several scores is good when one of them is: they have no date by which one would be the last, and the veto
   -- is the rejection. The score is compared in its own type, or 0.7 as real would be below 0.7; NaN is above every number.

@@ -40,6 +40,23 @@ $$;
 COMMENT ON FUNCTION @extschema@.trainer_has_lone_surrogate(text) IS 'is half of a surrogate pair escaped in this JSON?';
 
 -- In one statement: a call of a function for each message would take ten times as long. `content` of parts (images) is an array.
+-- OpenAI's limit for a file of fine-tuning data: 512 MB.
+CREATE FUNCTION @extschema@.trainer_max_file_bytes() RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT 536870912 $$;
+COMMENT ON FUNCTION @extschema@.trainer_max_file_bytes() IS 'the largest file that the provider takes';
+
+CREATE FUNCTION @extschema@.trainer_file_sizes(dataset_id uuid) RETURNS TABLE (split text, examples bigint, bytes bigint)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+  -- Each line is wrapped in {"messages":} and ends with a line feed.
+  SELECT s.split, count(e.ordinal), coalesce(sum(octet_length(e.messages::text) + 14), 0)::bigint
+  FROM (VALUES ('train'), ('validation')) AS s (split)
+  LEFT JOIN @extschema@.training_examples AS e ON e.split = s.split AND e.dataset_id = $1
+  GROUP BY s.split
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_file_sizes(uuid) IS 'what a dataset''s files would be, in bytes';
+
 CREATE FUNCTION @extschema@.trainer_validate_dataset(dataset_id uuid)
 RETURNS TABLE (ordinal integer, response_id uuid, severity text, code text, message text)
 LANGUAGE sql STABLE
@@ -71,10 +88,6 @@ AS $$
            bool_or(role = 'assistant') AS has_assistant,
            @extschema@.trainer_estimated_tokens(sum(octet_length(content))::bigint) AS tokens
     FROM message AS m GROUP BY m.ordinal),
-  file AS (
-    -- Each line is wrapped in {"messages":} and ends with a line feed.
-    SELECT s.split, count(e.ordinal) AS examples, coalesce(sum(octet_length(e.line) + 14), 0) AS bytes
-    FROM (VALUES ('train'), ('validation')) AS s (split) LEFT JOIN example AS e USING (split) GROUP BY s.split),
   problem AS (
     SELECT m.ordinal, m.response_id, 'error' AS severity, p.code, format('message %s %s', m.position, p.problem) AS problem
     FROM message AS m
@@ -120,10 +133,10 @@ AS $$
       AND e.comment_id IN (SELECT t.comment_id FROM example AS t WHERE t.split = 'train' AND t.comment_id IS NOT NULL)
     UNION ALL
     SELECT NULL, NULL, 'error', 'too_few_examples', format('the training split has %s examples; the provider takes no fewer than 10', examples)
-    FROM file WHERE split = 'train' AND examples < 10
+    FROM @extschema@.trainer_file_sizes($1) WHERE split = 'train' AND examples < 10
     UNION ALL
-    SELECT NULL, NULL, 'error', 'file_too_large', format('the %s file has %s bytes; the provider takes 536870912', split, bytes)
-    FROM file WHERE bytes > 536870912
+    SELECT NULL, NULL, 'error', 'file_too_large', format('the %s file has %s bytes; the provider takes %s', split, bytes, @extschema@.trainer_max_file_bytes())
+    FROM @extschema@.trainer_file_sizes($1) WHERE bytes > @extschema@.trainer_max_file_bytes()
   )
   SELECT * FROM problem AS p ORDER BY p.ordinal NULLS LAST, p.severity COLLATE "C", p.code COLLATE "C", p.problem COLLATE "C"
 $$;
@@ -153,7 +166,7 @@ AS $$
   SELECT d.base_model, t.tokens, d.epochs, t.tokens * d.epochs,
          @extschema@.trainer_training_cost_cents(d.base_model, t.tokens * d.epochs), false,
          jsonb_build_object('max_example_tokens', d.token_limit, 'examples_over_limit', t.over_limit,
-                            'max_file_bytes', 536870912, 'training_file_bytes', t.bytes)
+                            'max_file_bytes', @extschema@.trainer_max_file_bytes(), 'training_file_bytes', t.bytes)
   FROM dataset AS d CROSS JOIN total AS t
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_estimate_training_cost(uuid) IS

@@ -16,17 +16,12 @@ CREATE FUNCTION @extschema@.trainer_log_event(organization_id uuid, custom_model
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  payload jsonb := jsonb_build_object('kind', kind, 'organization_id', organization_id,
-                                      'custom_model_id', custom_model_id);
+  event bigint;
 BEGIN
-  detail := jsonb_strip_nulls(detail);
-  INSERT INTO @extschema@.trainer_event_log (organization_id, custom_model_id, kind, detail)
-    VALUES (organization_id, custom_model_id, kind, detail);
-  -- A payload has less than 8000 bytes; who needs the rest finds it in the row.
-  IF octet_length(detail::text) < 7000 THEN
-    payload := payload || jsonb_build_object('detail', detail);
-  END IF;
-  PERFORM pg_notify('trainer', payload::text);
+  INSERT INTO @extschema@.trainer_event_log AS e (organization_id, custom_model_id, kind, detail)
+    VALUES (organization_id, custom_model_id, kind, jsonb_strip_nulls(detail)) RETURNING e.id INTO event;
+  -- Whoever may connect may listen, past every policy: the payload says that something has happened, the row to whom and what.
+  PERFORM pg_notify('trainer', jsonb_build_object('kind', kind, 'event', event)::text);
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_log_event(uuid, uuid, text, jsonb) IS
   'writes a row of the event log and sends NOTIFY trainer with it';
@@ -57,6 +52,19 @@ $$;
 COMMENT ON FUNCTION @extschema@.trainer_operation_id(uuid, text) IS
   'the id of a new operation; of a paid call it follows from the model, the kind and the number of retries';
 
+CREATE FUNCTION @extschema@.trainer_call_worker() RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT @extschema@.trainer_wake_worker() THEN
+    RAISE WARNING 'no trainer worker runs on this server'
+      USING DETAIL = 'The request is kept and will be carried out once there is one.',
+            HINT = 'Add trainer to shared_preload_libraries, leave room in max_worker_processes, and see trainer_check().';
+  END IF;
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_call_worker() IS
+  'wakes the worker for what this transaction asks of it, and warns when there is none';
+
 CREATE FUNCTION @extschema@.trainer_add_operation(model @extschema@.custom_models, kind text, argument text DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -65,14 +73,21 @@ BEGIN
   INSERT INTO @extschema@.trainer_operations (id, organization_id, custom_model_id, kind, argument)
     VALUES (@extschema@.trainer_operation_id(model.id, kind), model.organization_id, model.id, kind, argument)
     ON CONFLICT DO NOTHING;
-  IF NOT @extschema@.trainer_wake_worker() THEN
-    RAISE WARNING 'no trainer worker runs on this server'
-      USING DETAIL = 'The request is kept and will be carried out once there is one.',
-            HINT = 'Add trainer to shared_preload_libraries, leave room in max_worker_processes, and see trainer_check().';
-  END IF;
+  PERFORM @extschema@.trainer_call_worker();
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_add_operation(@extschema@.custom_models, text, text) IS
   'gives the worker something to do for a model, once the transaction commits';
+
+CREATE FUNCTION @extschema@.trainer_plans() RETURNS text[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  -- The first C function of a session loads the library: it brings the setting, and drops what was planted under its name.
+  PERFORM @extschema@.trainer_progress_bar(0, 1);
+  RETURN (SELECT coalesce(array_agg(btrim(name, ' "')), '{}')
+          FROM unnest(string_to_array(current_setting('trainer.plans_with_custom_models'), ',')) AS name WHERE name ~ '[^ "]');
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_plans() IS 'the plans that include custom models';
 
 CREATE FUNCTION @extschema@.trainer_require_plan(organization_id uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -80,13 +95,8 @@ AS $$
 DECLARE
   bound @extschema@.trainer_bindings;
   plan text;
-  plans text[];
+  plans text[] := @extschema@.trainer_plans();
 BEGIN
-  -- The first C function of a session loads the library: it brings the setting, and drops what was planted under its name.
-  PERFORM @extschema@.trainer_progress_bar(0, 1);
-  plans := (SELECT array_agg(btrim(name, ' "'))
-            FROM unnest(string_to_array(current_setting('trainer.plans_with_custom_models'), ',')) AS name
-            WHERE name ~ '[^ "]');
   SELECT * INTO bound FROM @extschema@.trainer_bindings WHERE role = 'organizations';
   IF NOT FOUND THEN
     RAISE EXCEPTION 'trainer is not attached to the app''s tables'
@@ -103,7 +113,7 @@ BEGIN
     RAISE EXCEPTION 'the organization''s plan does not include custom models'
       USING ERRCODE = 'TR004',
             DETAIL = format('Organization %s has plan %s; the plans with custom models are %s.', organization_id,
-                            coalesce(quote_literal(plan), 'none'), coalesce(array_to_string(plans, ', '), 'none')),
+                            coalesce(quote_literal(plan), 'none'), coalesce(nullif(array_to_string(plans, ', '), ''), 'none')),
             HINT = 'Upgrade the organization''s plan, or add the plan to trainer.plans_with_custom_models.';
   END IF;
 END $$;
@@ -167,13 +177,15 @@ DECLARE
   dataset @extschema@.training_datasets;
   parent @extschema@.custom_models;
   model @extschema@.custom_models;
-  examples bigint;
+  file record;
+  is_exemplar boolean;
 BEGIN
   SELECT * INTO dataset FROM @extschema@.training_datasets d WHERE d.id = dataset_id FOR UPDATE;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'training dataset % does not exist', coalesce(dataset_id::text, 'NULL')
       USING ERRCODE = 'no_data_found', HINT = 'Make one with trainer_prepare_dataset().';
   END IF;
+  is_exemplar := coalesce(dataset.training_params ->> 'method' = 'exemplar', false);
   IF dataset.status IN ('preparing', 'training') THEN
     RAISE EXCEPTION 'training dataset is %', CASE dataset.status WHEN 'training' THEN 'in training' ELSE 'not ready' END
       USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -199,13 +211,27 @@ BEGIN
   END IF;
 
   -- Examples may have been edited by hand since the dataset was made.
-  SELECT count(*) INTO examples FROM @extschema@.training_examples e
-    WHERE e.organization_id = dataset.organization_id AND e.dataset_id = dataset.id AND e.split = 'train';
-  IF examples < 10 THEN
-    RAISE EXCEPTION 'insufficient training data'
-      USING ERRCODE = 'TR001',
-            DETAIL = format('Examples in the training split: %s; the provider takes no fewer than 10.', examples),
-            HINT = 'Make another dataset with trainer_prepare_dataset().';
+  FOR file IN SELECT * FROM @extschema@.trainer_file_sizes(dataset.id) LOOP
+    IF file.split = 'train' AND file.examples < 10 THEN
+      RAISE EXCEPTION 'insufficient training data'
+        USING ERRCODE = 'TR001',
+              DETAIL = format('Examples in the training split: %s; the provider takes no fewer than 10.', file.examples),
+              HINT = 'Make another dataset with trainer_prepare_dataset().';
+    END IF;
+    IF file.bytes > @extschema@.trainer_max_file_bytes() AND NOT is_exemplar THEN
+      RAISE EXCEPTION 'training file is too large'
+        USING ERRCODE = 'program_limit_exceeded',
+              DETAIL = format('The %s file would have %s bytes; the provider takes %s.', file.split, file.bytes, @extschema@.trainer_max_file_bytes()),
+              HINT = 'Make a dataset of fewer examples: trainer_prepare_dataset(max_examples => ...).';
+    END IF;
+  END LOOP;
+  IF is_exemplar THEN
+    IF suffix IS NOT NULL OR parent_model_id IS NOT NULL THEN
+      RAISE EXCEPTION 'an exemplar model has no suffix and no parent'
+        USING ERRCODE = 'invalid_parameter_value', DETAIL = 'The provider trains nothing, and names nothing.';
+    END IF;
+    UPDATE @extschema@.training_datasets d SET status = 'completed', updated_at = now() WHERE d.id = dataset.id;
+    RETURN @extschema@.trainer_finish_exemplar_model(@extschema@.trainer_add_model(dataset, name, NULL, NULL));
   END IF;
 
   model := @extschema@.trainer_add_model(dataset, name, suffix, parent);

@@ -59,7 +59,7 @@ BEGIN
       AND o.state IN ('ready', 'sending')
     ORDER BY o.id FOR UPDATE;
   model := @extschema@.trainer_find_model(custom_model_id);
-  IF model.fine_tuned_model_id IS NULL OR model.status NOT IN ('evaluating', 'succeeded', 'deployed', 'retired', 'failed') THEN
+  IF model.kind = 'fine_tuned' AND model.fine_tuned_model_id IS NULL OR model.status NOT IN ('evaluating', 'succeeded', 'deployed', 'retired', 'failed') THEN
     RAISE EXCEPTION 'the model cannot be deployed'
       USING ERRCODE = 'TR003', DETAIL = format('Model %s has status %s.', model.id, model.status),
             HINT = 'A model can be deployed once its training has succeeded.';
@@ -121,12 +121,23 @@ END $$;
 COMMENT ON FUNCTION @extschema@.trainer_rollback_model(uuid, text) IS
   'makes the model that served before serve again, and returns it; null when it is the base model from now on';
 
+CREATE FUNCTION @extschema@.trainer_is_left_over(status text, kind text, state text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+  -- Of a model that was trained, the sweep looks for what is hardly ever there, and for hours: it goes with the model.
+  SELECT $3 IN ('ready', 'sending', 'reconcile', 'checking')
+     AND ($2 = 'delete_file' OR $2 = 'sweep_duplicates' AND $1 IN ('failed', 'cancelled'))
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_is_left_over(text, text, text) IS
+  'whether an operation of a model in that status is to take away what would stay at the provider without it';
+
 -- Its rows are all that is known of a job: without them nobody ends it, and it goes on to cost money.
 CREATE FUNCTION @extschema@.trainer_keep_live_model() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   live boolean := OLD.status IN ('uploading', 'validating', 'queued', 'running', 'paused');
+  left_over text;
 BEGIN
   IF OLD.status = 'pending' THEN
     -- Locked, so that the worker does not send at this very moment what is looked at here.
@@ -140,8 +151,52 @@ BEGIN
             DETAIL = format('Model %s has status %s.', OLD.id, OLD.status),
             HINT = 'Cancel it with trainer_cancel_training() first, and wait until its job has ended.';
   END IF;
+  -- The same goes for its files, and for a job whose creation had no answer: whoever cleans up knows them from these rows.
+  SELECT string_agg(DISTINCT o.kind, ', ') INTO left_over FROM @extschema@.trainer_operations o
+    WHERE o.organization_id = OLD.organization_id AND o.custom_model_id = OLD.id
+      AND @extschema@.trainer_is_left_over(OLD.status, o.kind, o.state);
+  IF left_over IS NOT NULL THEN
+    RAISE EXCEPTION 'cannot delete a model of which something is left at the provider'
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = format('Model %s has status %s, and still to be done for it: %s.', OLD.id, OLD.status, left_over),
+            HINT = 'Wait until it is done: SELECT custom_model_id, kind, due_in, last_error FROM trainer_operations_pending.';
+  END IF;
   RETURN OLD;
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_keep_live_model() IS 'refuses to delete a model while the provider may be training it';
 CREATE TRIGGER trainer_keep_live_model BEFORE DELETE ON @extschema@.custom_models
   FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_keep_live_model();
+
+-- TRUNCATE fires no trigger for each row, and CASCADE brings it here from the app's own tables. All tables that it empties are
+-- locked before the first trigger fires, so the worker claims nothing meanwhile. Whoever may not see every row is refused.
+CREATE FUNCTION @extschema@.trainer_keep_live_models() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off
+AS $$
+DECLARE
+  live bigint;
+BEGIN
+  SELECT count(*) INTO live FROM @extschema@.custom_models m
+    WHERE m.status IN ('uploading', 'validating', 'queued', 'running', 'paused')
+       OR m.status = 'pending' AND EXISTS (
+            SELECT FROM @extschema@.trainer_operations o
+            WHERE o.organization_id = m.organization_id AND o.custom_model_id = m.id AND (o.state <> 'ready' OR o.attempt > 0));
+  IF live > 0 THEN
+    RAISE EXCEPTION 'cannot truncate "%" while trainings are under way', TG_TABLE_NAME
+      USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Trainings under way: %s.', live),
+            HINT = 'Cancel them with trainer_cancel_training() first, and wait until their jobs have ended.';
+  END IF;
+  SELECT count(*) INTO live FROM @extschema@.custom_models m
+    JOIN @extschema@.trainer_operations o ON o.organization_id = m.organization_id AND o.custom_model_id = m.id
+    WHERE @extschema@.trainer_is_left_over(m.status, o.kind, o.state);
+  IF live > 0 THEN
+    RAISE EXCEPTION 'cannot truncate "%" while something is left at the provider', TG_TABLE_NAME
+      USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Files and jobs that are still to be taken away: %s.', live),
+            HINT = 'Wait until it is done: SELECT custom_model_id, kind, due_in, last_error FROM trainer_operations_pending.';
+  END IF;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_keep_live_models() IS 'refuses to truncate models or operations while the provider may be training one';
+CREATE TRIGGER trainer_keep_live_models BEFORE TRUNCATE ON @extschema@.custom_models
+  FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_keep_live_models();
+CREATE TRIGGER trainer_keep_live_models BEFORE TRUNCATE ON @extschema@.trainer_operations
+  FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_keep_live_models();

@@ -7,6 +7,12 @@ LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.trainer_worker_slot() IS 'what shared memory says of this database''s worker';
 
+CREATE FUNCTION @extschema@.trainer_library_version() RETURNS text
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.trainer_library_version() IS
+  'the version of the library; the worker waits while the extension''s is another';
+
 CREATE FUNCTION @extschema@.trainer_probe_provider() RETURNS text
 LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME';
@@ -30,8 +36,10 @@ BEGIN
   last_error_at := slot.last_error_at;
   SELECT i.paused, i.paused_reason INTO paused, paused_reason FROM @extschema@.trainer_installation i;
   paused := coalesce(paused, false);
-  SELECT count(*) INTO due FROM @extschema@.trainer_operations o
-    WHERE o.state IN ('ready', 'sending', 'reconcile', 'checking') AND o.due_at <= now();
+  SELECT (SELECT count(*) FROM @extschema@.trainer_operations o
+            WHERE o.state IN ('ready', 'sending', 'reconcile', 'checking') AND o.due_at <= now())
+       + (SELECT count(*) FROM @extschema@.trainer_generation_requests q
+            WHERE q.state IN ('ready', 'sending', 'writing') AND q.due_at <= now()) INTO due;
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_worker_status() IS 'whether this database''s worker runs, and what it has to do';
 
@@ -78,6 +86,13 @@ BEGIN
   RETURN QUERY SELECT 'preload', slot.preloaded,
     CASE WHEN slot.preloaded THEN 'the library is preloaded' ELSE 'the library is not preloaded, so there is no worker' END,
     CASE WHEN NOT slot.preloaded THEN 'Add trainer to shared_preload_libraries and restart the server.' END;
+  RETURN QUERY SELECT 'version', v.agree,
+    CASE WHEN v.agree THEN format('extension and library are version %s', v.library)
+         ELSE format('the extension is version %s, its library version %s, and the worker waits', v.extension, v.library) END,
+    CASE WHEN NOT v.agree THEN 'Run ALTER EXTENSION trainer UPDATE; where the library is the older of the two, install the newer one '
+         'and restart the server.' END
+    FROM (SELECT e.extversion AS extension, l.library, e.extversion = l.library AS agree
+          FROM pg_extension e, @extschema@.trainer_library_version() AS l (library) WHERE e.extname = 'trainer') v;
   RETURN QUERY SELECT 'worker', status.running,
     CASE WHEN status.running THEN format('pid %s, heartbeat %s', status.pid, status.heartbeat)
          ELSE 'no worker runs for this database' END,
@@ -87,13 +102,19 @@ BEGIN
   problem := @extschema@.trainer_probe_provider();
   RETURN QUERY SELECT 'provider', problem IS NULL, coalesce(problem, 'the provider answers, and takes the key'),
     CASE WHEN problem IS NOT NULL THEN 'See trainer.api_key_file and trainer.api_base.' END;
-  RETURN QUERY SELECT 'schema', NOT has_schema_privilege('public', n.oid, 'CREATE'),
-    CASE WHEN has_schema_privilege('public', n.oid, 'CREATE')
-         THEN format('everybody may create objects in schema %I, where the extension lives', n.nspname)
-         ELSE format('only chosen roles may create objects in schema %I', n.nspname) END,
-    CASE WHEN has_schema_privilege('public', n.oid, 'CREATE')
-         THEN format('Run REVOKE CREATE ON SCHEMA %I FROM PUBLIC.', n.nspname) END
-    FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'trainer';
+  -- Whoever may create objects there can put one of his own in the way of ours.
+  RETURN QUERY SELECT 'schema', m.makers IS NULL,
+    CASE WHEN m.makers IS NULL THEN format('only the extension''s owner may create objects in schema %I', m.nspname)
+         ELSE format('objects in schema %I, where the extension lives, may be created by %s', m.nspname, m.makers) END,
+    CASE WHEN m.makers IS NOT NULL
+         THEN format('Run REVOKE CREATE ON SCHEMA %I FROM whoever is named; of a schema that is theirs, ALTER SCHEMA %1$I OWNER TO another.',
+                     m.nspname) END
+    FROM (SELECT n.nspname, CASE WHEN has_schema_privilege('public', n.oid, 'CREATE') THEN 'everybody'
+                                 ELSE (SELECT string_agg(quote_ident(r.rolname), ', ' ORDER BY r.rolname) FROM pg_roles r
+                                       WHERE NOT r.rolsuper AND r.oid <> e.extowner AND r.rolname <> 'pg_database_owner'
+                                         AND has_schema_privilege(r.oid, n.oid, 'CREATE')) END AS makers
+          FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'trainer') m;
   RETURN QUERY SELECT * FROM @extschema@.trainer_check_binding();
+  RETURN QUERY SELECT * FROM @extschema@.trainer_check_grants();
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_check() IS 'the doctor: what is set up, what is not, and what to do about it';

@@ -1,4 +1,6 @@
--- Last of the script: nothing of ours is left to PUBLIC, whatever the server or ALTER DEFAULT PRIVILEGES gave it.
+-- Last of the script: nothing of ours is left to PUBLIC, whatever the server or ALTER DEFAULT PRIVILEGES gave it. In an upgrade that
+-- is what is new: the privileges of an older object, which have been recorded, are its owner's affair by now, and to touch them would
+-- write what he has granted into the initial ones, so that a dump would leave it out.
 DO $$
 DECLARE
   object record;
@@ -11,6 +13,7 @@ BEGIN
     LEFT JOIN pg_catalog.pg_class AS c ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = d.objid
     WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
       AND (p.oid IS NOT NULL OR c.relkind IN ('r', 'p', 'v', 'm', 'S'))
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_init_privs AS i WHERE i.classoid = d.classid AND i.objoid = d.objid)
   LOOP
     IF object.routine IS NOT NULL THEN
       EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', object.routine);

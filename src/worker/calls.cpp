@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "worker/dialects.h"
 #include "worker/key.h"
 
 namespace trainer::worker {
@@ -28,20 +29,48 @@ bool Calls::configure(const pg::Settings& settings) {
   return is_new;
 }
 
-void Calls::begin(core::Work work, pg::SpoolFile spool) {
-  std::uint64_t id = next_id_++;
-  auto call = provider::make_call(profile_, work);
-  by_operation_[work.operation.id] = id;
-  auto& entry = calls_[id];
-  entry = {std::move(work), std::move(spool), std::move(call), key_hash_};
+void Calls::start(const std::string& row, UnderWay call) {
+  const std::uint64_t id = next_id_++;
+  by_row_[row] = id;
+  call.key_hash = key_hash_;
+  call.began = std::chrono::steady_clock::now();
+  auto& entry = calls_[id] = std::move(call);
   take(id, entry.call->start());
 }
 
+void Calls::begin(core::Work work, pg::SpoolFile spool) {
+  const std::string id = work.operation.id;
+  UnderWay call;
+  call.call = provider::make_call(profile_, work);
+  call.work = std::move(work);
+  call.spool = std::move(spool);
+  start(id, std::move(call));
+}
+
+void Calls::begin(core::Reply reply) {
+  const std::string id = reply.id;
+  UnderWay call;
+  call.call = provider::make_chat(reply.request, dialect_of(reply.request.model));
+  call.reply = std::move(reply);
+  ++replies_;
+  start(id, std::move(call));
+}
+
+Calls::UnderWay* Calls::find(const std::string& row) {
+  auto known = by_row_.find(row);
+  return known == by_row_.end() ? nullptr : &calls_.at(known->second);
+}
+
 bool Calls::renew(const core::Work& claimed) {
-  auto known = by_operation_.find(claimed.operation.id);
-  if (known == by_operation_.end()) return false;
-  calls_.at(known->second).work.operation = claimed.operation;
-  return true;
+  UnderWay* call = find(claimed.operation.id);
+  if (call != nullptr) call->work.operation = claimed.operation;
+  return call != nullptr;
+}
+
+bool Calls::renew(const core::Reply& claimed) {
+  UnderWay* call = find(claimed.id);
+  if (call != nullptr) call->reply = claimed;
+  return call != nullptr;
 }
 
 void Calls::take(std::uint64_t id, provider::Step step) {
@@ -50,9 +79,12 @@ void Calls::take(std::uint64_t id, provider::Step step) {
     return;
   }
   auto entry = calls_.extract(id);
-  by_operation_.erase(entry.mapped().work.operation.id);
-  ended_.push_back(
-      {std::move(entry.mapped().work), std::move(std::get<core::Outcome>(step)), entry.mapped().key_hash != key_hash_});
+  UnderWay& call = entry.mapped();
+  by_row_.erase(call.reply ? call.reply->id : call.work.operation.id);
+  if (call.reply) --replies_;
+  const auto took = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - call.began);
+  ended_.push_back({std::move(call.work), std::move(std::get<core::Outcome>(step)), call.key_hash != key_hash_,
+                    std::move(call.reply), took});
 }
 
 std::vector<Finished> Calls::step() {

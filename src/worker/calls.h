@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/operation.h"
+#include "core/reply.h"
 #include "pg/settings.h"
 #include "pg/spool.h"
 #include "provider/call.h"
@@ -21,7 +22,9 @@ namespace trainer::worker {
 struct Finished {
   core::Work work;
   core::Outcome outcome;
-  bool replaced_key = false;  // it began with another key than the one that is in use now
+  bool replaced_key = false;         // it began with another key than the one that is in use now
+  std::optional<core::Reply> reply;  // instead of the work
+  std::chrono::milliseconds took{};
 };
 
 class Calls {
@@ -35,15 +38,18 @@ class Calls {
   bool can_call() const { return transport_ != nullptr; }
 
   void begin(core::Work work, pg::SpoolFile spool);
+  void begin(core::Reply reply);
 
   // An operation whose lease ran out while its call is still under way has been claimed again, by us: the call goes on
   // under the new claim. False when no such call is under way.
   bool renew(const core::Work& claimed);
+  bool renew(const core::Reply& claimed);
 
   // Moves everything as far as it goes without waiting, and takes what has ended.
   std::vector<Finished> step();
 
   int under_way() const { return static_cast<int>(calls_.size()); }
+  int replies_under_way() const { return replies_; }
   // Calls that may be under way at a time. Some wait inside the transport, so that a connection that becomes free is
   // used at once, and not after the next claim.
   int capacity() const { return max_connections_ + reserve(); }
@@ -58,8 +64,12 @@ class Calls {
     pg::SpoolFile spool;
     std::unique_ptr<provider::Call> call;
     std::size_t key_hash = 0;
+    std::optional<core::Reply> reply;
+    std::chrono::steady_clock::time_point began;
   };
 
+  void start(const std::string& id, UnderWay call);
+  UnderWay* find(const std::string& id);
   void take(std::uint64_t id, provider::Step step);
 
   provider::Profile profile_;
@@ -68,7 +78,8 @@ class Calls {
   std::string problem_;
   std::size_t key_hash_ = 0;  // tells a new key from the old one, and nothing else of either
   std::unordered_map<std::uint64_t, UnderWay> calls_;
-  std::unordered_map<std::string, std::uint64_t> by_operation_;
+  std::unordered_map<std::string, std::uint64_t> by_row_;  // the id of the operation or of the request
+  int replies_ = 0;
   std::vector<Finished> ended_;
   std::uint64_t next_id_ = 1;
 };

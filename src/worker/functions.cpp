@@ -1,17 +1,14 @@
 // SQL functions that look at the worker from a session, or speak to the provider from one.
-#include <algorithm>
-#include <memory>
+#include <iterator>
 #include <string>
-#include <variant>
 
 #include "core/job.h"
 #include "pg/guard.h"
+#include "pg/installation.h"
 #include "pg/settings.h"
 #include "pg/spi.h"
 #include "provider/call.h"
-#include "provider/transport.h"
-#include "worker/key.h"
-#include "worker/process.h"
+#include "worker/session_calls.h"
 #include "worker/shared.h"
 
 extern "C" {
@@ -36,20 +33,10 @@ std::string failure_text(const core::Failure& failure) {
 // What is wrong with the provider, or empty.
 std::string probe() {
   pg::Settings settings = pg::current_settings();
-  auto key = read_key(settings);
-  if (!key.ok()) return key.error().message + (key.error().detail.empty() ? "" : ": " + key.error().detail);
-  provider::TransportLimits limits = limits_of(settings);
-  limits.request_timeout = std::min(limits.request_timeout, kProbeTimeout);
-  provider::Transport transport(profile_of(settings), std::move(key).value(), limits);
-  std::unique_ptr<provider::Call> call = provider::make_probe();
-  provider::Step step = call->start();
-  while (auto* request = std::get_if<provider::HttpRequest>(&step)) {
-    transport.start(1, std::move(*request));
-    std::vector<provider::Finished> finished;
-    while (transport.run(), (finished = transport.take_finished()).empty()) wait(transport.timeout(), transport.fd());
-    step = call->advance(finished.front().reply);
-  }
-  const auto& outcome = std::get<core::Outcome>(step);
+  auto call = provider::make_probe();
+  auto result = call_provider(*call, settings, kProbeTimeout);
+  if (!result.ok()) return result.error().message + (result.error().detail.empty() ? "" : ": " + result.error().detail);
+  const core::Outcome& outcome = result.value();
   return outcome.delivery == core::Delivery::ok ? std::string() : failure_text(outcome.failure);
 }
 
@@ -106,8 +93,18 @@ TRAINER_FUNCTION(trainer_worker_slot) {
     TupleDesc description;
     if (get_call_result_type(fcinfo, nullptr, &description) != TYPEFUNC_COMPOSITE)
       elog(ERROR, "return type must be a row type");
+    // Declared by the SQL of another version, of which nobody knows here.
+    if (description->natts != static_cast<int>(std::size(values))) {
+      ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                      errmsg("the extension and its library are of different versions"),
+                      errdetail("The library is version %s.", TRAINER_VERSION), errhint("%s", pg::kVersionHint)));
+    }
     return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(description), values, nulls));
   });
+}
+
+TRAINER_FUNCTION(trainer_library_version) {
+  PG_RETURN_TEXT_P(pg::to_text(TRAINER_VERSION));
 }
 
 TRAINER_FUNCTION(trainer_probe_provider) {

@@ -21,6 +21,7 @@ provider::Profile profile_of(const pg::Settings& settings) {
   // The setting's check hook knows the same names.
   provider::Profile profile = provider::find_profile(settings.provider).value();
   if (!settings.api_base.empty()) profile.api_base = settings.api_base;
+  profile.ca_file = settings.api_ca_file;
   while (profile.api_base.ends_with('/')) profile.api_base.pop_back();
   return profile;
 }

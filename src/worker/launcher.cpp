@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "pg/fault_point.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "worker/process.h"
@@ -165,6 +166,7 @@ class Launcher {
   }
 
   void start(const Database& database) {
+    TRAINER_FAULT_POINT("launching");
     bool all_settled = false;
     int index = take_slot(database.oid, all_settled);
     // Slots of workers that are still looking for their extension come free in a moment, and we are woken by it.

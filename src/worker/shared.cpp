@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "pg/fault_point.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
 
@@ -51,6 +52,7 @@ bool wake_wanted = false;
 
 void at_transaction_end(XactEvent event, void*) {
   if (!wake_wanted) return;
+  if (event == XACT_EVENT_COMMIT) TRAINER_FAULT_POINT("submitted");
   if (event == XACT_EVENT_COMMIT && memory != nullptr) {
     with_lock(LW_EXCLUSIVE, [](Shared& s) {
       Slot* slot = find_slot(MyDatabaseId);
@@ -93,6 +95,7 @@ Slot* find_slot(Oid database) {
 }
 
 void wake_worker_at_commit() {
+  TRAINER_FAULT_POINT("submitting");
   static bool registered = false;
   if (!registered) {
     pg::guarded([] { RegisterXactCallback(at_transaction_end, nullptr); });

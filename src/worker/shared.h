@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include "core/serving.h"
 #include "pg/postgres.h"
 
 extern "C" {
@@ -43,11 +44,20 @@ struct Slot {
   char error[512];
 };
 
+// A custom model that has failed lately: src/worker/breakers.h.
+struct BreakerSlot {
+  Oid database;  // InvalidOid: free
+  char model[37];
+  core::Breaker breaker;
+};
+constexpr int kBreakerSlots = 256;
+
 struct Shared {
   LWLock* lock;
   Latch* launcher;  // null while there is none
   bool rescan;      // an extension was created: databases without one are looked at again
   bool shortage;    // the last worker that was wanted could not be started
+  BreakerSlot breakers[kBreakerSlots];
   int slot_count;
   Slot slots[FLEXIBLE_ARRAY_MEMBER];
 };

@@ -2,20 +2,26 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/decide.h"
+#include "pg/fault_point.h"
+#include "pg/generation.h"
 #include "pg/installation.h"
 #include "pg/operations.h"
+#include "pg/replies.h"
 #include "pg/settings.h"
 #include "pg/spool.h"
 #include "pg/transaction.h"
 #include "worker/calls.h"
+#include "worker/own_slot.h"
 #include "worker/process.h"
-#include "worker/shared.h"
+#include "worker/recorder.h"
+#include "worker/replies.h"
 
 extern "C" {
 #include <access/xact.h>
@@ -36,62 +42,42 @@ constexpr milliseconds kNap{10000};
 // After an error of our own (a lock that was not to be had, a full disk), and while there is no key.
 constexpr milliseconds kPause{5000};
 constexpr milliseconds kBreath{100};
-constexpr milliseconds kSilence{60000};
-// Between two tries to record what a locked row kept from being recorded.
-constexpr milliseconds kRecordPause{1000};
 // While polls end by the dozen, their results are gathered for so long, to be written and followed by new claims
 // together: what a transaction costs is shared, and the calls that wait inside the transport keep the connections busy
 // meanwhile. A poll whose result is lost is simply made again; of any other call it is written down at once.
 constexpr milliseconds kGather{20};
+// Behind a rate limit so many calls are under way at a time, until some have been answered.
+constexpr int kUnlimited = std::numeric_limits<int>::max();
+constexpr int kFewCalls = 4;
 // Nobody gains from a gate that stays shut for long: one request is a fine way to ask again.
 constexpr milliseconds kLongestGate{60000};
-
-int my_slot = -1;
-
-Slot& slot() {
-  return shared()->slots[my_slot];
-}
-
-void report(const std::string& problem) {
-  const char* text = problem.c_str();
-  with_lock(LW_EXCLUSIVE, [&](Shared&) {
-    strlcpy(slot().error, text, sizeof(slot().error));
-    slot().error_at = GetCurrentTimestamp();
-  });
-}
-
-// One line a problem, not one a try: what goes on is told again after a while only. The status has it in any case.
-void log_problem(const char* what, const pg::Problem& problem) {
-  static std::string last;
-  static Clock::time_point last_at;
-  report(problem.message);
-  std::string line = what + problem.message;
-  if (line == last && Clock::now() - last_at < kSilence) return;
-  last = std::move(line);
-  last_at = Clock::now();
-  const char* text = problem.message.c_str();
-  pg::guarded([&] { ereport(LOG, (errmsg("%s", what), errdetail_internal("%s", text), errhidestmt(true))); });
-}
 
 class Worker {
  public:
   Worker() : engine_(std::random_device{}()), random_([this] { return unit_(engine_); }) {}
 
-  // Takes the database over; or tells why there is nothing to do here.
+  // Takes the database over; or tells why there is nothing to do here. Where the extension is of another version than
+  // the library, it is not taken over yet: epoch_ stays 0, and every claim tries again.
   std::optional<Exit> take_over() {
-    bool installed = false;
+    std::string version;
     auto problem = pg::in_transaction([&] {
-      installed = pg::extension_is_installed();
-      if (!installed) return;
       database_ = pg::current_database_name();
+      version = pg::installed_version();
+      if (version != TRAINER_VERSION) return;
       epoch_ = pg::begin_incarnation(settings_.instance_name).epoch;
       pg::take_over_operations(epoch_);
+      pg::take_over_replies(epoch_);
+      TRAINER_FAULT_POINT("taking-over");
+      pg::release_refused_operations();
+      pg::release_replies();
     });
     if (problem) {
       log_problem("trainer worker could not take its database over", *problem);
       return Exit::failed;
     }
-    return installed ? std::nullopt : std::optional(Exit::not_installed);
+    if (version.empty()) return Exit::not_installed;
+    note_version(version);
+    return std::nullopt;
   }
 
   // Turns until the extension is gone, another worker has taken over or the database is to have none. Why it ended.
@@ -104,11 +90,13 @@ class Worker {
         look_at_key();
       }
       if (!calls_.problem().empty() || key_refused_) mind_key();
-      write_unrecorded();
+      recorder_.write_kept();
       gather();
       if (is_time_for_turn()) {
         if (auto exit = turn()) return *exit;
       }
+      if (recorder_.take_lost()) next_claim_ = Clock::now();
+      if (Clock::now() >= next_fold_) fold();
       publish();
       rest();
     }
@@ -120,6 +108,14 @@ class Worker {
       urgent_ = urgent_ || finished.work.operation.kind != core::OperationKind::poll_job;
       ended_.push_back(std::move(finished));
     }
+  }
+
+  // What sessions have counted is added up: nobody waits for it.
+  void fold() {
+    next_fold_ = Clock::now() + kNap;
+    if (epoch_ == 0) return;
+    auto problem = store([] { pg::fold_usage(); });
+    if (problem) log_problem("trainer worker could not add up what models have done", *problem);
   }
 
   // The first result after a quiet time is not kept waiting, nor are so many that the transport's reserve is half
@@ -148,7 +144,7 @@ class Worker {
     auto next = ended_.empty() ? std::max(next_turn_, next_claim_) : next_turn_;
     auto until_next = std::chrono::ceil<milliseconds>(next - Clock::now());
     milliseconds longest = calls_.problem().empty() && !key_refused_ ? kNap : kPause;
-    if (!unrecorded_.empty()) longest = kRecordPause;
+    if (recorder_.has_kept()) longest = Recorder::kPause;
     return std::clamp(std::min(until_next, calls_.timeout()), milliseconds{0}, longest);
   }
 
@@ -174,45 +170,61 @@ class Worker {
     if (!calls_.configure(settings_)) return;
     key_refused_ = false;
     gate_ = {};
+    limit_ = kUnlimited;
     next_claim_ = Clock::now();
-    auto problem = pg::in_transaction([] { pg::release_refused_operations(); });
+    if (epoch_ == 0) return;
+    auto problem = store([] {
+      pg::release_refused_operations();
+      pg::release_replies();
+    });
     if (problem) log_problem("trainer worker could not go on with a new key", *problem);
   }
 
   std::optional<Exit> claim() {
-    int room = calls_.capacity() - calls_.under_way();
+    if (epoch_ == 0) {
+      if (auto exit = take_over()) return exit;
+      next_claim_ = Clock::now() + kNap;
+      if (epoch_ == 0) return std::nullopt;
+    }
+    int room = std::max(0, capacity() - calls_.under_way());
     if (!calls_.can_call()) room = 0;
     if (Clock::now() < gate_) room = 0;
     std::vector<core::Work> claimed;
+    int replies = 0;
     std::optional<milliseconds> next_due;
     pg::Installation installation;
-    bool installed = true;
+    std::string version;
     auto problem = pg::in_transaction([&] {
-      installed = pg::extension_is_installed();
-      if (!installed) return;
+      version = pg::installed_version();
+      if (version != TRAINER_VERSION) return;
       installation = pg::read_installation();
       if (installation.paused || installation.epoch != epoch_) return;
       if (room > 0) {
         claimed = pg::claim_operations({epoch_, room, lease(), settings_.poll_interval}, cursor_);
       }
-      if (static_cast<int>(claimed.size()) < room) next_due = pg::until_next_operation();
+      replies = replies_.claim(epoch_, replies_.room(room - static_cast<int>(claimed.size()), capacity()), lease());
+      if (static_cast<int>(claimed.size()) + replies < room) next_due = pg::until_next_operation();
     });
     if (problem) {
       // A DROP EXTENSION that went by in the middle is no problem.
       bool gone = false;
-      pg::in_transaction([&] { gone = !pg::extension_is_installed(); });
+      pg::in_transaction([&] { gone = pg::installed_version().empty(); });
       if (gone) return Exit::not_installed;
       log_problem("trainer worker could not claim operations", *problem);
       next_claim_ = Clock::now() + kPause;
       return std::nullopt;
     }
-    if (!installed) return Exit::not_installed;
+    if (version.empty()) return Exit::not_installed;
+    // Begins anew, and waits: of calls that are under way the next incarnation knows what to do, as after a crash.
+    if (version != TRAINER_VERSION) return Exit::failed;
     if (installation.epoch != epoch_) return Exit::failed;
     note_pause(installation);
-    next_claim_ = next_claim_after(room, claimed.empty(), next_due);
+    if (auto due = replies_.until_next()) next_due = std::min(next_due.value_or(kNap), *due);
+    next_claim_ = next_claim_after(room, claimed.empty() && replies == 0, next_due);
     for (auto& work : claimed) begin(std::move(work));
+    replies_.begin();
     // Not every operation that is claimed becomes a new call.
-    if (room > 0 && static_cast<int>(claimed.size()) == room && calls_.under_way() < calls_.capacity()) {
+    if (room > 0 && static_cast<int>(claimed.size()) + replies == room && calls_.under_way() < capacity()) {
       next_claim_ = Clock::now();
     }
     return std::nullopt;
@@ -233,20 +245,21 @@ class Worker {
   milliseconds lease() const { return 4 * settings_.request_timeout + milliseconds{30000}; }
 
   void begin(core::Work work) {
+    TRAINER_FAULT_POINT("claimed", core::name(work.operation.kind));
     if (calls_.renew(work)) return;
     if (auto decision = core::decide_before_call(work, policy())) {
       core::Outcome nothing;
       nothing.delivery = core::Delivery::ok;
-      write({{std::move(work), std::move(nothing), std::move(*decision)}});
+      recorder_.write({{std::move(work), std::move(nothing), std::move(*decision)}});
       return;
     }
     pg::SpoolFile spool;
     bool is_upload = work.operation.kind == core::OperationKind::upload_training_file ||
                      work.operation.kind == core::OperationKind::upload_validation_file;
     if (is_upload) {
-      auto problem = pg::in_transaction([&] { spool = pg::spool_dataset(work); });
+      auto problem = store([&] { spool = pg::spool_dataset(work); });
       if (problem) {
-        postpone(work.operation, false, *problem);
+        recorder_.postpone(work.operation, false, *problem);
         return;
       }
     }
@@ -259,11 +272,16 @@ class Worker {
     std::vector<pg::Recorded> outcomes;
     outcomes.reserve(finished.size());
     for (auto& end : finished) {
+      if (!end.reply) TRAINER_FAULT_POINT("answered", core::name(end.work.operation.kind));
       // The refusal of a key that has been replaced meanwhile says nothing about the one that is used now.
       if (end.outcome.failure.http_status == 401 && end.replaced_key) {
         end.outcome.failure.retry_after = milliseconds{0};
       } else {
         note_answer(end.outcome);
+      }
+      if (end.reply) {
+        replies_.record(std::move(end));
+        continue;
       }
       core::Decision decision = core::decide(end.work, end.outcome, policy(), random_);
       if (core::is_progress(end.work, end.outcome, decision) && decision.model.empty() && end.outcome.events.empty()) {
@@ -271,7 +289,7 @@ class Worker {
       }
       outcomes.push_back({std::move(end.work), std::move(end.outcome), std::move(decision)});
     }
-    write(std::move(outcomes));
+    recorder_.write(std::move(outcomes));
   }
 
   core::Policy policy() const {
@@ -279,54 +297,14 @@ class Worker {
             settings_.retry_learning_rate_factor, settings_.auto_deploy};
   }
 
-  // All at once; where that fails, each by itself, so that one bad row does not hold up the others.
-  void write(std::vector<pg::Recorded> outcomes) {
-    if (outcomes.empty()) return;
-    std::vector<const pg::Recorded*> all;
-    for (const auto& outcome : outcomes) all.push_back(&outcome);
-    if (!pg::in_transaction([&] { pg::record_outcomes(all); })) return;
-    for (auto& outcome : outcomes) write_one(std::move(outcome));
-  }
+  int capacity() const { return std::min(calls_.capacity(), limit_); }
 
-  void write_one(pg::Recorded outcome) {
-    auto problem = pg::in_transaction([&] { pg::record_outcomes({&outcome}); });
-    if (problem && problem->is_unique_violation() && outcome.work.operation.kind == core::OperationKind::create_job) {
-      // The provider gave a job that is another model's already. Asking again would only be paid for again.
-      outcome.outcome.delivery = core::Delivery::rejected;
-      outcome.outcome.failure.code = "job_id_in_use";
-      outcome.outcome.failure.message = "The provider's answer names a job that belongs to another model.";
-      outcome.work.operation.state = core::OperationState::sending;
-      outcome.decision = core::decide(outcome.work, outcome.outcome, policy(), random_);
-      problem = pg::in_transaction([&] { pg::record_outcomes({&outcome}); });
-    }
-    if (!problem) return;
-    if (problem->is_contention()) {
-      // Kept until the row is free, or until the operation has been claimed anew and its record is dropped.
-      unrecorded_.push_back(std::move(outcome));
-      next_record_ = Clock::now() + kRecordPause;
-    } else {
-      postpone(outcome.work.operation, true, *problem);
-    }
-  }
-
-  void write_unrecorded() {
-    if (unrecorded_.empty() || Clock::now() < next_record_) return;
-    for (auto& outcome : std::exchange(unrecorded_, {})) write_one(std::move(outcome));
-  }
-
-  void postpone(const core::Operation& operation, bool was_sent, const pg::Problem& problem) {
-    log_problem("trainer worker could not carry out an operation", problem);
-    auto again = pg::in_transaction([&] {
-      pg::postpone_operation(operation, was_sent, problem.message, core::backoff(operation.attempt, random_));
-    });
-    // Not even that: the lease runs out by itself.
-    if (again) log_problem("trainer worker could not postpone an operation", *again);
-  }
-
-  // A limit on one request is a limit on all: until it is over, nothing new is started.
+  // A limit on one request is a limit on all: until it is over, nothing new is started, and then a few at a time, since
+  // all at once would bring the limit back. Each that is answered well makes room for one more.
   void note_answer(const core::Outcome& outcome) {
     const core::Failure& failure = outcome.failure;
     if (outcome.delivery == core::Delivery::ok) {
+      if (limit_ < kUnlimited) ++limit_;
       answered_at_ = GetCurrentTimestamp();
       return;
     }
@@ -336,8 +314,24 @@ class Worker {
     bool is_key = failure.http_status == 401 && failure.retry_after;
     if (outcome.delivery == core::Delivery::retry_later && (is_rate || is_key)) {
       gate_ = std::max(gate_, Clock::now() + std::min(*failure.retry_after, kLongestGate));
+      if (is_rate) limit_ = kFewCalls;
     }
     if (failure.http_status == 401) key_refused_ = true;
+  }
+
+  // Told once in the log; the status shows it for as long as it lasts.
+  void note_version(const std::string& installed) {
+    if (installed == std::exchange(version_, installed)) return;
+    std::string problem = pg::version_problem(installed);
+    report(problem.empty() ? problem : problem + ". " + pg::kVersionHint);
+    if (problem.empty()) return;
+    const char* text = problem.c_str();
+    const char* name = database_.c_str();
+    pg::guarded([&] {
+      ereport(WARNING,
+              (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+               errmsg("trainer worker of database \"%s\" waits: %s", name, text), errhint("%s", pg::kVersionHint)));
+    });
   }
 
   void note_pause(const pg::Installation& installation) {
@@ -361,47 +355,26 @@ class Worker {
   pg::Settings settings_ = pg::current_settings();
   Calls calls_;
   std::string database_;
-  std::int64_t epoch_ = 0;
+  std::string version_ = TRAINER_VERSION;  // of the extension, as last seen
+  std::int64_t epoch_ = 0;                 // 0: not taken over
   std::string cursor_;
   bool woken_ = true;
   Clock::time_point next_claim_ = Clock::now();
   Clock::time_point next_turn_ = Clock::now();
+  Clock::time_point next_fold_ = Clock::now();
   std::vector<Finished> ended_;  // not yet written down
   bool urgent_ = false;          // one of them at least is no poll
   Clock::time_point next_key_look_ = Clock::now();
   Clock::time_point gate_{};
-  std::vector<pg::Recorded> unrecorded_;
-  Clock::time_point next_record_{};
+  int limit_ = kUnlimited;  // calls under way, less than capacity after a rate limit
   bool key_refused_ = false;
   TimestampTz answered_at_ = 0;
   std::mt19937_64 engine_;
   std::uniform_real_distribution<double> unit_{0.0, 1.0};
   core::Random random_;
+  Recorder recorder_{[this] { return policy(); }, random_};
+  Replies replies_{calls_, settings_, random_};
 };
-
-// Runs at every end of the process but a signal's, after which the postmaster clears all shared memory.
-void leave(int, Datum) {
-  with_lock(LW_EXCLUSIVE, [](Shared& s) {
-    slot().state = SlotState::left;
-    slot().latch = nullptr;
-    if (s.launcher != nullptr) SetLatch(s.launcher);
-  });
-}
-
-Oid enter(int index) {
-  my_slot = index;
-  Oid database = InvalidOid;
-  with_lock(LW_EXCLUSIVE, [&](Shared&) {
-    if (slot().state != SlotState::starting) return;
-    slot().state = SlotState::running;
-    slot().pid = MyProcPid;
-    slot().latch = MyLatch;
-    slot().heartbeat = GetCurrentTimestamp();
-    database = slot().database;
-  });
-  if (OidIsValid(database)) pg::guarded([] { before_shmem_exit(leave, Datum{0}); });
-  return database;
-}
 
 // Why the process ends, for the launcher. An extension that was created while we were looking must not be missed.
 void set_exit(Exit exit) {
@@ -410,8 +383,9 @@ void set_exit(Exit exit) {
 
 // The exit status: 0 is the quiet end of a dynamic worker that has nothing to do.
 int run_worker(int index) {
-  Oid database = enter(index);
+  Oid database = enter_slot(index);
   if (!OidIsValid(database)) return 1;
+  TRAINER_FAULT_POINT("connecting");
   pg::guarded([&] { BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0); });
   override_settings();
   with_lock(LW_EXCLUSIVE, [](Shared&) { slot().woken = false; });

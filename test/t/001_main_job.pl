@@ -74,8 +74,9 @@ my $told = $listener->query('SELECT 1');
 my @payloads = map { decode_json($_) } $told =~ /Asynchronous notification "trainer" with payload "(\{.*\})" received/g;
 is_deeply([ map { $_->{kind} } @payloads ],
 	[qw(training_requested training_submitted training_started training_succeeded model_verified model_deployed)], 'a listener is told the same');
-is_deeply([ sort keys %{ $payloads[3] } ], [qw(custom_model_id detail kind organization_id)], 'with organization, model and detail');
-is($payloads[3]{detail}{fine_tuned_model_id}, status_of($node, $watched, 'fine_tuned_model_id'), 'the detail names the trained model');
+is_deeply([ sort keys %{ $payloads[3] } ], [qw(event kind)], 'which say where to look, and nothing of whom');
+is($node->safe_psql('postgres', "SELECT custom_model_id, detail ->> 'fine_tuned_model_id' FROM trainer_events WHERE id = $payloads[3]{event}"),
+	"$watched|" . status_of($node, $watched, 'fine_tuned_model_id'), 'the row has the model, and the detail');
 $listener->quit;
 
 # --- waiting, and what it says when there is nothing to wait for ---

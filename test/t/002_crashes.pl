@@ -4,14 +4,18 @@ use warnings;
 
 use FindBin;
 use lib $FindBin::RealBin;
+use Matrix;
+use RawServer;
 use TrainerTest;
 
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $sandbox = start_sandbox(job_seconds => 0.3);
-my $node    = start_node('crashes', $sandbox, organizations => 24, 'trainer.request_timeout' => '20s');
+my $sandbox = start_sandbox(job_seconds => 0.3, max_seconds => 600);
+my $node;
+matrix('Crashes', sub { check_invariants($node, $sandbox, crashed => 1) });
+$node = start_node('crashes', $sandbox, organizations => 24, 'trainer.request_timeout' => '20s');
 my $organization = 0;
 
 sub kill_worker { kill 9, worker_pid($node) }
@@ -51,46 +55,58 @@ sub restart_killed
 	$node->start;
 }
 
-my %kills = ('the worker' => \&kill_worker, 'the whole server' => \&restart_killed);
+# The server dies in the middle of a real request. Where it stands then, and what else holds of the model afterwards.
+my $polled   = qr{^$jobs/ftjob-[^/]+$};
+my $verified = qr{^/v1/models/};
+sub requests { my ($path) = @_; return scalar(() = $sandbox->history(method => 'GET', path => $path)) }
+my @moments = (
+	[ 'G8', 'between the job\'s creation and its record', \&created_jobs, { method => 'POST', path => $jobs }, sub {
+		my ($model) = @_;
+		is($node->safe_psql('postgres', "SELECT attempt > 1 FROM trainer_operations WHERE custom_model_id = '$model' AND kind = 'create_job'"), 't', 'adopted by looking for it');
+	} ],
+	[ 'G4', 'between an upload and its record', \&created_files, { method => 'POST', path => '/v1/files' } ],
+	[ 'G11', 'while it polls', sub { requests($polled) }, { method => 'GET', path => "$jobs/*" } ],
+	[ 'G6', 'between success and verification', sub { requests($verified) }, { method => 'GET', path => '/v1/models/*' } ]);
+
+my %kills = ('the worker is killed' => \&kill_worker, 'the whole server is killed' => \&restart_killed);
 foreach my $who (sort keys %kills)
 {
-	my $kill  = $kills{$who};
-	my $known = created_jobs();
-	my $model = killed_at("$who killed between the job's creation and its record",
-		sub { created_jobs() > $known }, $kill, { method => 'POST', path => $jobs });
-	like($node->safe_psql('postgres', "SELECT attempt > 1 FROM trainer_operations WHERE custom_model_id = '$model' AND kind = 'create_job'"), qr/^t$/, '... adopted by looking for it');
-
-	$known = created_files();
-	$model = killed_at("$who killed between the upload and its record",
-		sub { created_files() > $known }, $kill, { method => 'POST', path => '/v1/files' });
-	is(scalar(grep { $_->{created} } uploads_of($node, $sandbox, $model)), 2, '... each file uploaded once');
-
-	my $polled = qr{^$jobs/ftjob-[^/]+$};
-	$known = () = $sandbox->history(method => 'GET', path => $polled);
-	killed_at("$who killed while it polls",
-		sub { $sandbox->history(method => 'GET', path => $polled) > $known }, $kill, { method => 'GET', path => "$jobs/*" });
-
-	$known = () = $sandbox->history(method => 'GET', path => qr{^/v1/models/});
-	killed_at("$who killed between success and verification",
-		sub { $sandbox->history(method => 'GET', path => qr{^/v1/models/}) > $known }, $kill, { method => 'GET', path => '/v1/models/*' });
+	foreach my $moment (@moments)
+	{
+		my ($id, $when, $count, $latency, $more) = @$moment;
+		staged($id, "$who $when", sub {
+			my $known = $count->();
+			my $model = killed_at("$who $when", sub { $count->() > $known }, $kills{$who}, $latency);
+			is(scalar(grep { $_->{created} } uploads_of($node, $sandbox, $model)), 2, 'each file was uploaded once');
+			$more->($model) if $more;
+			return 'one job, each file once, deployed';
+		});
+	}
 }
 
-# Killed while the bytes are on their way: nothing has arrived, and it is sent once more.
-{
+# The bytes are on their way: a server that takes a part of them stands in the sandbox's place.
+staged('G3', 'the worker is killed while half of an upload is on its way', sub {
+	my ($port) = $sandbox->api_base =~ /:(\d+)/;
+	my $slow = RawServer->new(dir => PostgreSQL::Test::Utils::tempdir() . '/rules', to => $port);
+	my $rule = $slow->rule('half taken', 'POST', '/v1/files');
+	set_setting($node, 'trainer.api_base', $slow->base);
 	my $set = prepare($node, ++$organization);
 	$node->safe_psql('postgres', "INSERT INTO training_examples SELECT dataset_id, ordinal + 1000 * n, organization_id, 'train', NULL, NULL, messages"
 		. " FROM training_examples, generate_series(1, 120) AS n WHERE dataset_id = '$set' AND split = 'train'");
 	my $model = submit($node, $set);
-	wait_until('the upload has begun', sub { $node->safe_psql('postgres', "SELECT FROM trainer_operations WHERE custom_model_id = '$model' AND state = 'sending'; SELECT in_flight FROM trainer_worker_status()") =~ /[1-9]/ });
+	wait_until('half of the upload is taken', sub { $slow->met($rule) });
+	set_setting($node, 'trainer.api_base', $sandbox->api_base);
 	kill_worker();
 	wait_for_server();
 	wait_for_status($node, $model, 'deployed');
-	is(jobs_of($model), 1, 'the worker killed during an upload: one job');
-	is(scalar(grep { $_->{created} } uploads_of($node, $sandbox, $model)), 2, '... and each file is there once');
-}
+	is(jobs_of($model), 1, 'one job');
+	is(scalar(grep { $_->{created} } uploads_of($node, $sandbox, $model)), 2, 'each file is there once');
+	$slow->stop;
+	return 'one job, each file once';
+});
 
 # --- lost answers, without any crash: all of them at once ---
-{
+staged('G8', 'answers to creations and uploads dropped, cut, never made or 500; the look for them dropped', sub {
 	my %lost = (
 		'the answer of the creation dropped' => { kind => 'drop_after',  method => 'POST', path => $jobs },
 		'the answer of the creation cut'     => { kind => 'truncate',    method => 'POST', path => $jobs },
@@ -123,26 +139,31 @@ foreach my $who (sort keys %kills)
 		is(jobs_of($model), 1, '... and one job');
 	}
 	$sandbox->heal;
-}
+	return 'one job each, each file once';
+});
 
-# --- stopped with requests that hang ---
-foreach my $mode (qw(smart fast immediate))
-{
-	my $known = created_jobs();
-	$sandbox->fault(kind => 'latency', method => 'POST', path => $jobs, ms => 15000);
-	my $model = train($node, ++$organization);
-	wait_until('the creation hangs', sub { created_jobs() > $known });
-	my $began = time;
-	$node->stop($mode);
-	cmp_ok(my $took = time - $began, '<', 3, sprintf 'stopped (%s) with a hanging request in %.2f s', $mode, time - $began);
-	$sandbox->heal;
-	$node->start;
-	wait_for_status($node, $model, 'deployed');
-	is(jobs_of($model), 1, "... and one job after the start");
-}
+staged('F5', 'smart, fast and immediate stops while a creation hangs', sub {
+	my $longest = 0;
+	foreach my $mode (qw(smart fast immediate))
+	{
+		my $known = created_jobs();
+		$sandbox->fault(kind => 'latency', method => 'POST', path => $jobs, ms => 15000);
+		my $model = train($node, ++$organization);
+		wait_until('the creation hangs', sub { created_jobs() > $known });
+		my $began = time;
+		$node->stop($mode);
+		cmp_ok(my $took = time - $began, '<', 3, "stopped ($mode)");
+		$longest = $took if $took > $longest;
+		$sandbox->heal;
+		$node->start;
+		wait_for_status($node, $model, 'deployed');
+		is(jobs_of($model), 1, '... and one job after the start');
+	}
+	return sprintf 'within %.1f s; one job each', $longest;
+});
 
 # --- the worker and the launcher, terminated and cancelled ---
-{
+staged('F4', 'the worker and the launcher, cancelled and terminated', sub {
 	my $known = created_jobs();
 	$sandbox->fault(kind => 'latency', method => 'POST', path => $jobs, ms => 15000);
 	my $model = train($node, ++$organization);
@@ -171,8 +192,8 @@ foreach my $mode (qw(smart fast immediate))
 	isnt($node->safe_psql('postgres', $launcher), $old, 'launcher and worker come back when both were terminated');
 	my $last = train($node, ++$organization);
 	wait_for_status($node, $last, 'deployed');
-}
+	return 'ends at once, comes back, finds the one job';
+});
 
-check_invariants($node, $sandbox, crashed => 1);
 $node->stop;
 done_testing();

@@ -4,12 +4,14 @@ use warnings;
 
 use FindBin;
 use lib $FindBin::RealBin;
+use Matrix;
 use TrainerTest;
 
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+matrix('Moods of the provider');
 my $sandbox = start_sandbox(job_seconds => 0.2);
 my $node    = start_node('moods', $sandbox, organizations => 12, 'trainer.model_grace_period' => '20s');
 
@@ -52,7 +54,14 @@ is(status_of($node, $model{unlucky}, 'retries, learning_rate_multiplier, error_c
 wait_for_status($node, $model{$_}, 'deployed') foreach qw(strange encoded late filtering);
 ok(operation($model{late}, 'verify_model', 'attempt') > 1, 'a model that cannot be found at first is deployed when it can');
 is($node->safe_psql('postgres', "SELECT count(*) > 3 FROM trainer_training_metrics WHERE custom_model_id = '$model{encoded}'"), 't', 'a result file in base64 is read');
-is($node->safe_psql('postgres', "SELECT count(*) FROM trainer_operations WHERE custom_model_id = '$model{filtering}' AND kind = 'create_job'"), 1, 'a list that ignores the filter does not make us adopt another\'s job');
+staged('F38', 'a list of jobs that ignores the filter, after a creation without an answer', sub {
+	my $token = operation($model{filtering}, 'create_job', 'id');
+	my ($creation) = grep { $_->{created} } job_posts($sandbox, $token);
+	cmp_ok($sandbox->applied($ignore), '>', 0, 'the list was asked');
+	is(status_of($node, $model{filtering}, 'provider_job_id'), $creation->{created}, 'the job that carries the token is adopted, and no other');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM trainer_operations WHERE custom_model_id = '$model{filtering}' AND kind = 'create_job'"), 1, '... which is the first one');
+	return 'its own job is adopted';
+});
 $sandbox->heal;
 
 # What was refused leaves nothing behind, and its dataset can be used again.
@@ -72,19 +81,22 @@ my %rounds = (
 	'half an answer'     => sub { return (kind => 'truncate', count => 2) });
 foreach my $what (sort keys %rounds)
 {
-	my %rule;
-	foreach my $i (0 .. $#calls)
-	{
-		$rule{"@{$calls[$i]}"} = $sandbox->fault(method => $calls[$i][0], path => $calls[$i][1], $rounds{$what}->($i));
-	}
-	my @models = map { train($node, $_) } 1 .. 6;
-	wait_for_status($node, $_, 'deployed|retired') foreach @models;
-	is($sandbox->applied($rule{$_}), 2, "$what on $_ is survived") foreach sort keys %rule;
-	$sandbox->heal;
+	staged('F34', "$what to each kind of request", sub {
+		my %rule;
+		foreach my $i (0 .. $#calls)
+		{
+			$rule{"@{$calls[$i]}"} = $sandbox->fault(method => $calls[$i][0], path => $calls[$i][1], $rounds{$what}->($i));
+		}
+		my @models = map { train($node, $_) } 1 .. 6;
+		wait_for_status($node, $_, 'deployed|retired') foreach @models;
+		is($sandbox->applied($rule{$_}), 2, "$what on $_ is survived") foreach sort keys %rule;
+		$sandbox->heal;
+		return 'survived; all deployed';
+	});
 }
 
 # --- a storm of 429, and Retry-After that says nothing ---
-{
+staged('F31', '429 to the creation of jobs, eight times, and Retry-After of 1, abc, -1, 0, nothing and two', sub {
 	my $storm = $sandbox->fault(kind => 'status', status => 429, method => 'POST', path => $jobs, code => 'rate_limit_exceeded', count => 8, headers => { 'Retry-After' => 1 });
 	my $began = time;
 	my @models = map { train($node, $_) } 1 .. 8;
@@ -98,10 +110,11 @@ foreach my $what (sort keys %rounds)
 	wait_for_status($node, $_, 'deployed|retired') foreach @models;
 	pass('a Retry-After that makes no sense is neither a hang nor a hail of requests');
 	$sandbox->heal;
-}
+	return 'honoured where it makes sense; all deployed';
+});
 
 # --- lists that lag, and a job that somebody has made twice ---
-{
+staged('F37', 'a list of jobs that lags, and a second job under the same token', sub {
 	# Longer than the first pause after a failure: whoever does not wait out the quiet period sends it again.
 	set_setting($node, 'trainer.reconcile_quiet_period', '3s');
 	my $lag = $sandbox->fault(kind => 'list_lag', ms => 1800, count => -1);
@@ -114,20 +127,22 @@ foreach my $what (sort keys %rounds)
 	set_setting($node, 'trainer.reconcile_quiet_period', '600ms');
 	$sandbox->heal;
 
-	$sandbox->settings(job_seconds => 3);
+	$sandbox->settings(job_seconds => 4);
 	$model = train($node, 10);
 	wait_until('the job', sub { status_of($node, $model, 'provider_job_id') });
 	$token = operation($model, 'create_job', 'id');
+	sleep 1.1;    # the younger one is cancelled, and jobs tell in whole seconds how old they are
 	my $twin = $sandbox->request('POST', $jobs, { model => 'gpt-4o', training_file => status_of($node, $model, 'training_file_id'), metadata => { trainer_key => $token } });
 	wait_until('the sweep', sub { operation($model, 'sweep_duplicates', 'state') eq 'done' });
 	is($sandbox->request('GET', "$jobs/$twin->{id}")->{status}, 'cancelled', 'a second job under the same token is swept');
 	is((grep { $_ eq 'duplicate_cancelled' } events_of($node, $model)), 1, '... which is told');
 	wait_for_status($node, $model, 'deployed');
 	$sandbox->settings(job_seconds => 0.2);
-}
+	return 'one job; the second is cancelled';
+});
 
 # --- a model that never answers ---
-{
+staged('D1', 'a model that never answers within its grace period', sub {
 	set_setting($node, 'trainer.model_grace_period', '1s');
 	$sandbox->fault(kind => 'model_lag', ms => 3600000, count => -1, model => 'mute');
 	my $model = train($node, 11, 'mute');
@@ -137,13 +152,15 @@ foreach my $what (sort keys %rounds)
 	is($node->safe_psql('postgres', "SELECT status FROM trainer_deploy_model('$model')"), 'evaluating', 'trainer_deploy_model has it asked again');
 	wait_for_status($node, $model, 'deployed');
 	is(status_of($node, $model, 'is_active, error_sqlstate IS NULL'), 't|t', '... and it serves once it answers');
-}
+	return 'TR003, inactive; deployed by hand once it answers';
+});
 
 # --- a key that is refused, and its successor in the same file ---
-{
-	my $file = $node->basedir . '/trainer.key';
-	write_key($file, 'sk-CANARY-of-last-month');
-	$node->reload;
+staged('F33', 'a key that is refused, and its successor in the same file', sub {
+	settle($node);    # or somebody else's request is refused first, and this one waits for the key from the start
+	my $file = write_key($node->basedir . '/refused.key', 'sk-CANARY-of-last-month');
+	set_setting($node, 'trainer.api_key_file', $file);
+	wait_for_reload($node, 'trainer.api_key_file', $file);
 	my $model = train($node, 12);
 	wait_until('the refusal', sub { operation($model, 'upload_training_file', 'state, last_http_status') eq 'ready|401' });
 	my $requests = () = $sandbox->history();
@@ -155,10 +172,11 @@ foreach my $what (sort keys %rounds)
 	cmp_ok(time - $began, '<', 15, 'a new key in the file is noticed by itself, and the job goes on');
 	cmp_ok(operation($model, 'upload_training_file', 'attempt'), '<=', 3, 'without having lost its attempts');
 	unlike(log_of($node), qr/CANARY-of-last-month/, 'a refused key is not in the log either');
-}
+	return 'parked; goes on with the new key by itself';
+});
 
 # --- no money, and limits of a day: parked, not failed ---
-{
+staged('F33', 'no money left, and too many jobs today', sub {
 	my %limit = (quota => [ 429, 'insufficient_quota' ], daily => [ 429, 'daily_rate_limit_exceeded' ]);
 	foreach my $name (sort keys %limit)
 	{
@@ -174,7 +192,8 @@ foreach my $what (sort keys %rounds)
 		$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid, 5000)");
 		wait_for_worker($node, 'postgres', $pid);
 	}
-}
+	return 'parked, not failed';
+});
 
 check_invariants($node, $sandbox, duplicates => 1);
 $node->stop;

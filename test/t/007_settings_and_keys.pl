@@ -4,16 +4,20 @@ use warnings;
 
 use FindBin;
 use lib $FindBin::RealBin;
+use Matrix;
 use TrainerTest;
 
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+matrix('Keys');
 my $sandbox = start_sandbox(job_seconds => 0.2);
 
 my $node = start_node('keys', $sandbox, organizations => 4, 'log_statement' => 'all', 'log_min_messages' => 'debug5', 'log_error_verbosity' => 'verbose',
-	'log_min_duration_statement' => 0, 'log_parameter_max_length' => -1, 'log_parameter_max_length_on_error' => -1, 'log_connections' => 'on');
+	'shared_preload_libraries' => 'trainer, pg_stat_statements, auto_explain', 'auto_explain.log_min_duration' => 0, 'auto_explain.log_verbose' => 'on',
+	'auto_explain.log_nested_statements' => 'on', 'log_min_duration_statement' => 0, 'log_parameter_max_length' => -1, 'log_parameter_max_length_on_error' => -1, 'log_connections' => 'on');
+$node->safe_psql('postgres', 'CREATE EXTENSION pg_stat_statements');
 my $dir  = $node->basedir;
 my $good = "$dir/trainer.key";
 
@@ -22,7 +26,7 @@ sub everything_that_shows
 {
 	my $text = '';
 	foreach my $query ('SELECT * FROM pg_stat_activity', 'SELECT * FROM pg_settings', 'SELECT * FROM pg_file_settings', 'SELECT * FROM pg_db_role_setting',
-		'SELECT prosrc FROM pg_proc', 'SELECT * FROM trainer_worker_status()', 'SELECT * FROM trainer_worker_slot()', 'SELECT * FROM trainer_check()',
+		'SELECT * FROM pg_stat_statements', 'SELECT prosrc FROM pg_proc', 'SELECT * FROM trainer_worker_status()', 'SELECT * FROM trainer_worker_slot()', 'SELECT * FROM trainer_check()',
 		'SELECT * FROM trainer_operations', 'SELECT * FROM trainer_events', 'SELECT * FROM trainer_operations_pending', 'SELECT * FROM trainer_progress',
 		'SELECT * FROM trainer_models', 'TABLE custom_models', 'TABLE trainer_provider_events')
 	{
@@ -53,14 +57,17 @@ my %bad = ("$dir/shared.key" => [ qr/reached by group or others/, sub { write_ke
 	"$dir/empty.key"  => [ qr/empty/, sub { write_key($_[0], ''); truncate $_[0], 0 } ],
 	"$dir/pipe.key"   => [ qr/not a regular file/, sub { system('mkfifo', '-m', '600', $_[0]) } ],
 	"$dir"            => [ qr/not a regular file/, sub { } ]);
-foreach my $file (sort keys %bad)
-{
-	my ($reason, $make) = @{ $bad{$file} };
-	$make->($file);
-	my ($state, $message) = sql_error($node, "ALTER SYSTEM SET trainer.api_key_file = '$file'");
-	is($state, '22023', "refused: $file");
-	like($message, $reason, '... with the reason');
-}
+staged('F76', 'key files that are open to others, links, pipes, directories, empty or too long', sub {
+	foreach my $file (sort keys %bad)
+	{
+		my ($reason, $make) = @{ $bad{$file} };
+		$make->($file);
+		my ($state, $message) = sql_error($node, "ALTER SYSTEM SET trainer.api_key_file = '$file'");
+		is($state, '22023', "refused: $file");
+		like($message, $reason, '... with the reason');
+	}
+	return 'refused, with the reason';
+});
 my ($state, $message) = sql_error($node, "ALTER SYSTEM SET trainer.api_base = 'http://198.51.100.7/v1'");
 is($state, '22023', 'the key is not sent over plain http');
 foreach my $base ('ftp://127.0.0.1/v1', 'https://user@127.0.0.1/', 'nonsense', 'https://127.0.0.1/v1?x=1', "https://a b/")
@@ -145,15 +152,20 @@ wait_until('the refusal of the connection', sub { $node->safe_psql('postgres', "
 like(provider(), qr/^f\|.*not_connected/, 'the doctor tells that nobody listens');
 
 # --- the canary ---
-my ($shown, $log) = (everything_that_shows(), log_of($node));
-cmp_ok(length $log, '>', 1_000_000, 'the log is as noisy as it gets');
-like($log, qr/DEBUG:/, '... to the last level');
-# What the test itself typed as SQL is no leak of ours: the server logs every statement.
-$log =~ s/\Q$canary\E-not-a-setting//g;
-$log =~ s/ALTER SYSTEM SET trainer\.api_key_(?:env|file) = '\Q$canary\E'//g;
-my @leaks = grep { /\Q$canary\E/ } split /\n/, $log;
-is(scalar(@leaks), 0, 'the key is nowhere in the log') or diag(map { substr($_, 0, 300) . "\n" } @leaks[ 0 .. ($#leaks > 5 ? 5 : $#leaks) ]);
-unlike($shown, qr/\Q$canary\E/, 'nor in any view, setting, function, table or dump');
-unlike($log, qr/terminated by signal|PANIC/, 'and nobody died');
+staged('F75', 'the key is looked for in the noisiest log, views, settings, tables, counted statements and a dump', sub {
+	my ($shown, $log) = (everything_that_shows(), log_of($node));
+	cmp_ok(length $log, '>', 1_000_000, 'the log is as noisy as it gets');
+	like($log, qr/DEBUG:/, '... to the last level');
+	like($log, qr/Query Text: .*trainer_operations/, '... plans included');
+	like($shown, qr/FROM \S*trainer_operations/, 'the statements that were counted are looked at');
+	# What the test itself typed as SQL is no leak of ours: the server logs every statement.
+	$log =~ s/\Q$canary\E-not-a-setting//g;
+	$log =~ s/ALTER SYSTEM SET trainer\.api_key_(?:env|file) = '\Q$canary\E'//g;
+	my @leaks = grep { /\Q$canary\E/ } split /\n/, $log;
+	is(scalar(@leaks), 0, 'the key is nowhere in the log') or diag(map { substr($_, 0, 300) . "\n" } @leaks[ 0 .. ($#leaks > 5 ? 5 : $#leaks) ]);
+	unlike($shown, qr/\Q$canary\E/, 'nor in any view, setting, function, table or dump');
+	unlike($log, qr/terminated by signal|PANIC/, 'and nobody died');
+	return 'nowhere';
+});
 $node->stop;
 done_testing();

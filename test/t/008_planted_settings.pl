@@ -82,17 +82,17 @@ my %planted = (
 	'transform_null_equals' => 'on',
 	'array_nulls' => 'off',
 	'work_mem' => '64kB');
+# Sessions of the test are not to be caught by what is meant for the worker: a statement of theirs may well take a millisecond.
+my $clean = join ' ', map { "-c $_" } 'search_path=public', 'default_transaction_read_only=off', 'default_transaction_isolation=read\ committed',
+  'default_transaction_deferrable=off', 'statement_timeout=0', 'lock_timeout=0', 'idle_in_transaction_session_timeout=0', 'role=none', 'row_security=on',
+  'DateStyle=ISO', 'TimeZone=UTC', 'standard_conforming_strings=on', 'client_encoding=UTF8', 'extra_float_digits=1', 'bytea_output=hex';
+$ENV{PGOPTIONS} = $clean;
+
 foreach my $setting (sort keys %planted)
 {
 	my $value = $setting eq 'search_path' ? $planted{$setting} : "'$planted{$setting}'";
 	as_owner("ALTER DATABASE app SET $setting = $value");
 }
-
-# Sessions of the test are not to be caught by what is meant for the worker.
-my $clean = join ' ', map { "-c $_" } 'search_path=public', 'default_transaction_read_only=off', 'default_transaction_isolation=read\ committed',
-  'default_transaction_deferrable=off', 'statement_timeout=0', 'lock_timeout=0', 'idle_in_transaction_session_timeout=0', 'role=none', 'row_security=on',
-  'DateStyle=ISO', 'TimeZone=UTC', 'standard_conforming_strings=on', 'client_encoding=UTF8', 'extra_float_digits=1', 'bytea_output=hex';
-$ENV{PGOPTIONS} = $clean;
 
 # A worker that begins under all of them.
 my $pid = wait_for_worker($node, 'app');

@@ -1,22 +1,23 @@
-# What the tests here share: the provider's stand-in, a server with the extension, a key and the app's tables, and the one
-# checker of the promises, check_invariants(), which every test ends with.
+# What the tests here share: a server with the extension, the sandbox beside it, a key, the app's tables, jobs and fault points.
+# The sandbox is told what to do by Sandbox.pm; Promises.pm checks what has to hold afterwards.
 package TrainerTest;
 
 use strict;
 use warnings;
 
-use Digest::SHA qw(sha256_hex);
 use Exporter 'import';
 use HTTP::Tiny;
 use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Promises;
+use Sandbox;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw($canary $jobs start_sandbox new_node start_node set_up_app org prepare submit train wait_until wait_for_status
-  status_of events_of settle sql_error session worker_pid wait_for_worker set_setting write_key kill_server uploads_of job_posts
-  log_of check_invariants);
+our @EXPORT = qw($canary $jobs start_sandbox new_node start_node set_up_app org prepare submit train ask wait_until wait_for_status
+  status_of events_of settle sql_error session worker_pid wait_for_worker set_setting set_faults wait_for_reload fault_met marker write_key kill_server kill_of deaths wait_for_restart uploads_of job_posts
+  log_of check_invariants leave_out);
 
 # The key is looked for in everything that a person could read.
 our $canary = 'sk-CANARY' . join('', map { sprintf '%08x', int(rand(2**32)) } 1 .. 4);
@@ -78,68 +79,6 @@ END
 	my $status = $?;
 	$_->stop for @sandboxes;
 	$? = $status;
-}
-
-{
-	package TrainerTest::Sandbox;
-
-	use Test::More;
-
-	sub api_base { return $_[0]{base} . '/v1' }
-
-	sub request
-	{
-		my ($self, $method, $path, $body) = @_;
-		my %options = (headers => { authorization => "Bearer $TrainerTest::canary" });
-		if (defined $body)
-		{
-			$options{content} = JSON::PP->new->utf8->canonical->encode($body);
-			$options{headers}{'content-type'} = 'application/json';
-		}
-		my $answer = $self->{http}->request($method, $self->{base} . $path, \%options);
-		die "$method $path: $answer->{status} $answer->{content}" unless $answer->{success};
-		return JSON::PP->new->utf8->decode($answer->{content});
-	}
-
-	# fault(kind => ..., ...): the members of a rule, see docs/sandbox.md.
-	sub fault
-	{
-		my ($self, %rule) = @_;
-		return $self->request('POST', '/_sandbox/faults', \%rule)->{id};
-	}
-
-	# How often a rule was applied.
-	sub applied
-	{
-		my ($self, $id) = @_;
-		my ($rule) = grep { $_->{id} == $id } @{ $self->request('GET', '/_sandbox/faults') };
-		return $rule->{applied};
-	}
-
-	sub heal     { return $_[0]->request('DELETE', '/_sandbox/faults') }
-	sub state    { return $_[0]->request('GET',    '/_sandbox/state') }
-	sub settings { my ($self, %settings) = @_; return $self->request('POST', '/_sandbox/settings', \%settings) }
-
-	# history(method => 'POST', path => qr/.../): the requests of that kind, oldest first.
-	sub history
-	{
-		my ($self, %of) = @_;
-		my $method = $of{method};
-		my $path   = $of{path};
-		return grep {
-			(!defined $method || $_->{method} eq $method)
-			  && (!defined $path || (ref $path ? $_->{path} =~ $path : $_->{path} eq $path))
-		} @{ $self->request('GET', '/_sandbox/history') };
-	}
-
-	sub stop
-	{
-		my ($self) = @_;
-		my $pid = delete $self->{pid} or return;
-		kill 'TERM', $pid;
-		waitpid $pid, 0;
-		return;
-	}
 }
 
 # The POSTs that asked for a job with this token (an operation's id).
@@ -239,11 +178,20 @@ INSERT INTO responses SELECT md5(o.id || 'reply' || n)::uuid, o.id, md5(o.id || 
   FROM organizations AS o, generate_series(1, $replies) AS n;
 INSERT INTO roast_metadata SELECT id, 0.9 FROM responses;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-CREATE EXTENSION trainer SCHEMA $schema;
+CREATE EXTENSION trainer SCHEMA $schema CASCADE;
 SELECT count(*) FROM $schema.trainer_attach();
 ANALYZE;
 SQL
 	return;
+}
+
+# What SQL gives, or nothing while the server is not there. A psql that cannot connect may be gone before it has been told what to
+# ask, which IPC::Run takes for a reason to die.
+sub ask
+{
+	my ($node, $sql, $database) = @_;
+	my ($code, $out) = eval { $node->psql($database // 'postgres', $sql) };
+	return defined $code && $code == 0 ? $out : undef;
 }
 
 sub worker_pid
@@ -258,7 +206,7 @@ sub wait_for_worker
 	return wait_until(
 		'a worker',
 		sub {
-			my ($code, $pid) = $node->psql($database // 'postgres', 'SELECT pid FROM trainer_worker_status()');
+			my $pid = ask($node, 'SELECT pid FROM trainer_worker_status()', $database);
 			return defined $pid && $pid ne '' && (!defined $other_than || $pid != $other_than) && $pid;
 		});
 }
@@ -271,14 +219,75 @@ sub set_setting
 	return;
 }
 
-# kill -9 of the postmaster and of all its children at once.
+# --- fault points (src/pg/fault_point.h) ---
+
+# set_faults($node, 'answered-create_job:crash', ...): these from now on, none met yet; without any, the server is left alone.
+sub set_faults
+{
+	my ($node, @faults) = @_;
+	unlink map { marker($node, $_) } @faults;
+	$node->safe_psql('postgres', 'ALTER SYSTEM SET trainer.fault = \'' . join(',', @faults) . '\'');
+	$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
+	wait_for_reload($node, 'trainer.fault', join(',', @faults));
+	return;
+}
+
+# Waits until the worker goes by a setting that has been changed.
+sub wait_for_reload
+{
+	my ($node, $name, $value) = @_;
+	# A session that begins with the new value was begun after the worker was signalled; the turn that the worker is in may be over
+	# before it looks, but not a second one.
+	wait_until('the server has read its settings', sub { $node->safe_psql('postgres', "SHOW $name") eq $value });
+	foreach my $turn (1 .. 2)
+	{
+		my $before = $node->safe_psql('postgres', 'SELECT heartbeat FROM trainer_worker_status()');
+		wait_until('a turn of the worker', sub { $node->safe_psql('postgres', 'SELECT trainer_wake_worker(); SELECT heartbeat FROM trainer_worker_status()') !~ /\Q$before\E/ });
+	}
+	return;
+}
+
+sub marker { my ($node, $fault) = @_; return $node->data_dir . '/trainer_fault.' . ($fault =~ s/:.*//r) }
+
+# Has it acted as often as it is to?
+sub fault_met
+{
+	my ($node, $fault) = @_;
+	my ($count) = $fault =~ /:(\d+)$/;
+	return (-s marker($node, $fault) // 0) >= ($count // 1);
+}
+
+# kill -9 of the one process of that kind.
+sub kill_of
+{
+	my ($node, $type) = @_;
+	my $pid = $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = '$type'");
+	return kill 9, $pid;
+}
+
+# How many of its processes the server has seen killed.
+sub deaths { my ($node) = @_; return scalar(() = log_of($node) =~ /was terminated by signal 9/g) }
+
+# Waits until the server has seen so many killed, and has come back after the last one. Whoever asks it right after a death may
+# still find everything as it was before.
+sub wait_for_restart
+{
+	my ($node, $deaths) = @_;
+	return wait_until("the server is back after $deaths deaths", sub {
+		my $log = log_of($node);
+		return deaths($node) >= $deaths && rindex($log, 'ready to accept connections') > rindex($log, 'was terminated by signal 9');
+	}, 60, 0.05);
+}
+
+# kill -9 of the postmaster and of all its children at once; or, with only_postmaster => 1, of the postmaster alone: the others have to
+# find out by themselves, and to be gone before a new server can take the data directory.
 sub kill_server
 {
-	my ($node) = @_;
+	my ($node, %options) = @_;
 	my $postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
 	my @children = grep { stat_of($_) =~ /^\d+ \(.*\) \S (\d+) /s && $1 == $postmaster } map { m{(\d+)} } glob '/proc/[0-9]*';
 	$node->kill9;
-	kill 9, @children;
+	kill 9, @children unless $options{only_postmaster};
 	wait_until('the processes are gone', sub { !grep { is_alive($_) } $postmaster, @children });
 	# Until somebody collects it, a server that starts takes it for alive.
 	wait_until('the postmaster is collected', sub { !kill 0, $postmaster });
@@ -371,112 +380,5 @@ sub sql_error
 }
 
 sub session { my ($node, $database) = @_; return $node->background_psql($database // 'postgres', on_error_stop => 0) }
-
-# --- the promises -------------------------------------------------------------------------------------------------------------
-
-sub rows
-{
-	my ($node, $database, $sql) = @_;
-	return map { [ split /\t/, $_, -1 ] } split /\n/, $node->safe_psql($database, $sql, extra_params => [ '-F', "\t" ]);
-}
-
-# What holds after every fault, once it is over. Options: database; crashed => 1: the test has killed a process of the server;
-# duplicates => 1: it has made jobs of its own under our tokens; forgotten => 1: the sandbox has served databases that are gone.
-sub check_invariants
-{
-	my ($node, $sandbox, %options) = @_;
-	my $database = $options{database} // 'postgres';
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	subtest 'the promises hold' => sub {
-		settle($node, $options{seconds}, $database);
-		check_models($node, $database);
-		check_jobs($node, $sandbox, $database, %options);
-		check_uploads($node, $sandbox, $database, %options);
-		check_log($node, %options);
-	};
-	return;
-}
-
-sub check_models
-{
-	my ($node, $database) = @_;
-	is($node->safe_psql($database, "SELECT id, status FROM custom_models WHERE status NOT IN ('deployed', 'succeeded', 'failed', 'cancelled', 'retired')"),
-		'', 'every model has come to its end');
-	is($node->safe_psql($database, "SELECT organization_id FROM custom_models WHERE is_active GROUP BY 1 HAVING count(*) > 1"),
-		'', 'at most one model serves an organization');
-	is($node->safe_psql($database, "SELECT kind, state, due_at FROM trainer_operations WHERE finished_at IS NULL AND due_at < now() - interval '10 seconds'"),
-		'', 'no operation is overdue');
-	is($node->safe_psql($database, "SELECT custom_model_id, kind, count(*) FROM trainer_event_log WHERE kind IN ('training_succeeded', 'training_failed', 'training_cancelled') GROUP BY 1, 2 HAVING count(*) > 1"),
-		'', 'no end is told twice');
-	is($node->safe_psql($database, "SELECT provider_job_id FROM custom_models WHERE provider_job_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1"),
-		'', 'no two models share a job');
-	return;
-}
-
-# Per token at most one creation that the provider accepted, or the others cancelled; and the one that goes on is the one adopted.
-sub check_jobs
-{
-	my ($node, $sandbox, $database, %options) = @_;
-	my %model_of = map { $_->[0] => $_->[1] } rows($node, $database, "SELECT id, custom_model_id FROM trainer_operations WHERE kind = 'create_job'");
-	my %adopted  = map { $_->[0] => $_->[1] } rows($node, $database, "SELECT provider_job_id, id FROM custom_models WHERE provider_job_id IS NOT NULL");
-	my @creations = grep { $_->{created} } $sandbox->history(method => 'POST', path => $jobs);
-	my $state     = $sandbox->state->{trainer_keys};
-	my (%accepted, @strangers, @astray, @twice);
-	foreach my $creation (@creations)
-	{
-		my $token = $creation->{trainer_key} // '';
-		if (!$model_of{$token}) { push @strangers, $token; next }
-		push @{ $accepted{$token} }, $creation->{created};
-	}
-	is("@strangers", '', 'the provider has seen no job that nobody committed') unless $options{forgotten};
-	foreach my $token (sort keys %accepted)
-	{
-		my $count = $state->{$token};
-		push @twice, $token if $count->{created} - $count->{cancelled} - $count->{failed} > 1;
-		push @twice, $token if $count->{created} > 1 && !$options{duplicates};
-		next unless $count->{live} || $count->{succeeded};
-		push @astray, $token unless grep { ($adopted{$_} // '') eq $model_of{$token} } @{ $accepted{$token} };
-		push @astray, "$token still runs" if $count->{live};
-	}
-	is("@twice",  '', 'no job was created twice');
-	is("@astray", '', 'every job at the provider is a model\'s');
-	return;
-}
-
-# Whatever arrived is, byte for byte, what trainer_dataset_jsonl() shows; and nothing is left of jobs that came to nothing.
-sub check_uploads
-{
-	my ($node, $sandbox, $database, %options) = @_;
-	my %wanted = map { $_->[0] => $_->[1] } rows($node, $database, <<'SQL');
-WITH sums AS MATERIALIZED (
-  SELECT d.id, s.split, encode(sha256(convert_to(string_agg(j.line || E'\n', '' ORDER BY j.place), 'UTF8')), 'hex') AS sum
-  FROM training_datasets d, (VALUES ('train'), ('validation')) AS s (split),
-    LATERAL trainer_dataset_jsonl(d.id, s.split) WITH ORDINALITY AS j (line, place)
-  GROUP BY 1, 2)
-SELECT o.id, s.sum FROM trainer_operations o JOIN custom_models m ON m.id = o.custom_model_id
-JOIN sums s ON s.id = m.training_dataset_id
-  AND s.split = CASE o.kind WHEN 'upload_training_file' THEN 'train' WHEN 'upload_validation_file' THEN 'validation' END
-SQL
-	my @wrong = grep { ($wanted{ token_of($_->{filename}) } // '') ne $_->{sha256} }
-	  grep { $_->{created} && !($options{forgotten} && !$wanted{ token_of($_->{filename}) }) } $sandbox->history(method => 'POST', path => '/v1/files');
-	is(join(' ', map { $_->{filename} } @wrong), '', 'what was uploaded is the dataset');
-	return if $options{forgotten};
-	my %used = map { $_->[0] => 1 } rows($node, $database,
-		"SELECT unnest(ARRAY[training_file_id, validation_file_id]) FROM custom_models WHERE status NOT IN ('cancelled') AND fine_tuned_model_id IS NOT NULL");
-	my @orphans = grep { !$used{$_} } map { $_->{id} } @{ $sandbox->request('GET', '/v1/files?purpose=fine-tune&limit=10000')->{data} };
-	is("@orphans", '', 'no file is left at the provider that no model was trained from');
-	return;
-}
-
-sub check_log
-{
-	my ($node, %options) = @_;
-	my $log = log_of($node);
-	unlike($log, qr/\Q$canary\E/, 'the key is nowhere in the log');
-	is(join("\n", $log =~ /^(.*PANIC.*|.*terminate called.*|.*TRAP:.*)$/mg), '', 'no panic');
-	my @signals = grep { !($options{crashed} && /signal 9|signal 3/) } $log =~ /^(.*was terminated by signal.*)$/mg;
-	is("@signals", '', 'no process ended by a signal that the test did not send');
-	return;
-}
 
 1;

@@ -103,6 +103,7 @@ TEST(CheckParameters, ValidationFractionIsAtMostHalf) {
 
 TEST(CheckParameters, OnlySupervisedTrainingIsThere) {
   EXPECT_EQ(check_method("supervised"), std::nullopt);
+  EXPECT_EQ(check_method("exemplar"), std::nullopt);
   expect_invalid(check_method("dpo"));
   EXPECT_NE(check_method("dpo")->message.find("not supported yet"), std::string::npos);
   expect_invalid(check_method(""));

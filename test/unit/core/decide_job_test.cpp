@@ -1,4 +1,4 @@
-// What follows from looks at a job: progress, its end, the retry, cancellation. The other rules are in decide_test.cpp.
+// What follows from looks at a job: progress, its end, the retry. The other rules are in decide_test.cpp.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -19,28 +19,6 @@ using Kind = OperationKind;
 using State = OperationState;
 
 const Policy kPolicy;
-
-Work poll_of(std::string model_status = "running", std::string provider_status = "running") {
-  Work work;
-  work.operation.id = "poll";
-  work.operation.kind = Kind::poll_job;
-  work.operation.state = State::ready;
-  work.operation.attempt = 1;
-  work.model.status = std::move(model_status);
-  work.model.provider_status = std::move(provider_status);
-  work.model.provider_job_id = "ftjob-1";
-  work.model.training_file_id = "file-t";
-  work.model.validation_file_id = "file-v";
-  work.model.learning_rate_multiplier = 0.1;
-  return work;
-}
-
-Work order_of(Kind kind) {
-  Work work = poll_of();
-  work.operation.kind = kind;
-  work.operation.state = State::sending;
-  return work;
-}
 
 RemoteJob failed_job(std::string code, std::string message = "Some message.") {
   RemoteJob job = remote_job("failed");
@@ -313,143 +291,6 @@ TEST(DecidePoll, AnAnswerForgetsTheRefusals) {
   Work work = poll_of();
   work.operation.misses = kRefusedPolls;
   EXPECT_EQ(decided(work, saw(remote_job("running"))).misses, 0);
-}
-
-// --- cancellation, pause, resume ---
-
-TEST(DecideCancel, BeforeAnythingWasSentNothingIsSent) {
-  for (const Kind kind : {Kind::upload_training_file, Kind::upload_validation_file, Kind::create_job}) {
-    Work work = order_of(kind);
-    work.model.provider_job_id.clear();
-    EXPECT_FALSE(decide_before_call(work, Policy())) << name(kind);
-    work.model.cancel_requested = true;
-    const auto decision = decide_before_call(work, Policy());
-    ASSERT_TRUE(decision) << name(kind);
-    EXPECT_EQ(decision->state, State::cancelled);
-    EXPECT_EQ(decision->model.status, "cancelled");
-    EXPECT_EQ(next_of(*decision), "delete_file(file-t) delete_file(file-v)");
-    EXPECT_EQ(notices_of(*decision), "training_cancelled");
-  }
-}
-
-TEST(DecideCancel, WhatMayHaveArrivedIsLookedForFirst) {
-  Work work = order_of(Kind::create_job);
-  work.model.provider_job_id.clear();
-  work.model.cancel_requested = true;
-  work.operation.state = State::checking;
-  EXPECT_FALSE(decide_before_call(work, Policy()));
-
-  Outcome absent;
-  absent.delivery = Delivery::ok;
-  absent.absent = true;
-  work.operation.misses = kEmptyListings - 1;
-  EXPECT_EQ(decided(work, absent).state, State::reconcile) << "still within the quiet period";
-  work.operation.since_sent = kPolicy.quiet_period;
-  const Decision decision = decided(work, absent);
-  EXPECT_EQ(decision.state, State::cancelled) << "and not sent again";
-  EXPECT_EQ(decision.model.status, "cancelled");
-
-  const Decision found = decided(work, saw(remote_job("running")));
-  EXPECT_EQ(found.model.provider_job_id, "ftjob-1");
-  EXPECT_EQ(found.next.front().kind, Kind::poll_job);
-  EXPECT_EQ(found.next.front().due_in, milliseconds(0)) << "which sees the wish";
-}
-
-TEST(DecideCancel, AJobThatRunsIsCancelledAtOnceByThePollThatSeesTheWish) {
-  Work work = poll_of();
-  work.model.cancel_requested = true;
-  const Decision decision = decided(work, saw(remote_job("running")));
-  EXPECT_EQ(decision.state, State::ready);
-  ASSERT_EQ(next_of(decision), "cancel_job");
-  EXPECT_EQ(decision.next.front().due_in, milliseconds(0));
-  EXPECT_EQ(next_of(decided(work, saw(remote_job("cancelled")))), "delete_file(file-t) delete_file(file-v)");
-}
-
-TEST(DecideCancel, AJobThatSucceededAllTheSameIsKept) {
-  Work work = poll_of();
-  work.model.cancel_requested = true;
-  EXPECT_EQ(decided(work, saw(remote_job("succeeded"))).model.status, "evaluating");
-}
-
-TEST(DecideCancel, TheJobsEndIsSeenAtOnce) {
-  const Decision decision = decided(order_of(Kind::cancel_job), saw(remote_job("cancelled")));
-  EXPECT_TRUE(decision.model.empty()) << "the poll tells";
-  EXPECT_EQ(next_of(decision), "poll_job");
-  EXPECT_EQ(decision.next.front().due_in, milliseconds(0));
-}
-
-TEST(DecideCancel, AProviderThatTakesItsTimeIsAskedOnceAPollInterval) {
-  milliseconds passed{0};
-  for (int round = 0; round < 10; ++round) {
-    const Decision cancel = decided(order_of(Kind::cancel_job), saw(remote_job("running")));
-    ASSERT_EQ(next_of(cancel), "poll_job");
-    passed += cancel.next.front().due_in;
-    Work work = poll_of();
-    work.model.cancel_requested = true;
-    const Decision poll = decided(work, saw(remote_job("running")));
-    ASSERT_EQ(next_of(poll), "cancel_job");
-    passed += poll.next.front().due_in;
-  }
-  EXPECT_GE(passed, 10 * kPolicy.poll_interval);
-}
-
-TEST(DecideOrder, PauseAndResumeLeaveTheStatusToThePollWhichIsDueAtOnce) {
-  for (const auto& [kind, status] : {std::pair(Kind::pause_job, "paused"), std::pair(Kind::pause_job, "pausing"),
-                                     std::pair(Kind::resume_job, "queued"), std::pair(Kind::resume_job, "running")}) {
-    const Decision decision = decided(order_of(kind), saw(remote_job(status)));
-    EXPECT_EQ(decision.state, State::done);
-    EXPECT_TRUE(decision.model.empty());
-    EXPECT_EQ(decision.next.front().kind, Kind::poll_job);
-    EXPECT_EQ(decision.next.front().due_in, milliseconds(0));
-  }
-  EXPECT_EQ(decided(poll_of(), saw(remote_job("paused"))).model.status, "paused");
-}
-
-TEST(DecideOrder, AJobWhoseEndIsKnownIsNeitherLookedAtNorGivenOrders) {
-  for (const Kind kind : {Kind::poll_job, Kind::cancel_job, Kind::pause_job, Kind::resume_job}) {
-    for (const char* status : {"evaluating", "succeeded", "deployed", "retired", "failed", "cancelled"}) {
-      Work work = kind == Kind::poll_job ? poll_of() : order_of(kind);
-      EXPECT_FALSE(decide_before_call(work, Policy())) << name(kind);
-      work.model.status = status;
-      const auto decision = decide_before_call(work, Policy());
-      ASSERT_TRUE(decision) << name(kind) << ' ' << status;
-      EXPECT_EQ(decision->state, State::cancelled);
-      EXPECT_TRUE(decision->model.empty()) << "a model that serves goes on to serve";
-      EXPECT_TRUE(decision->next.empty() && decision->notices.empty());
-    }
-  }
-}
-
-TEST(DecideOrder, AJobThatIsNotThereIsNeitherLookedAtNorGivenOrders) {
-  for (const Kind kind : {Kind::poll_job, Kind::cancel_job, Kind::pause_job, Kind::resume_job}) {
-    Work work = order_of(kind);
-    work.model.status = "pending";  // between a job that failed and its successor
-    work.model.provider_job_id.clear();
-    EXPECT_EQ(decide_before_call(work, Policy()).value_or(Decision()).state, State::cancelled) << name(kind);
-  }
-}
-
-TEST(DecideSweep, WaitsForTheJobToBeAdoptedThatFollowsAFailedOne) {
-  Work work = order_of(Kind::sweep_duplicates);
-  EXPECT_FALSE(decide_before_call(work, Policy()));
-  work.model.status = "pending";
-  work.model.provider_job_id.clear();
-  const auto decision = decide_before_call(work, Policy());
-  ASSERT_TRUE(decision);
-  EXPECT_EQ(decision->state, State::ready);
-  EXPECT_GE(decision->due_in, seconds(10));
-  work.model.status = "cancelled";
-  EXPECT_FALSE(decide_before_call(work, Policy()))
-      << "nothing more will be adopted: it is told that the sweep cannot be done";
-}
-
-TEST(DecideBeforeCall, WhatOnlyReadsOrCleansUpIsAlwaysDone) {
-  for (const Kind kind : {Kind::fetch_result, Kind::verify_model, Kind::delete_file}) {
-    Work work = order_of(kind);
-    work.model.cancel_requested = true;
-    work.model.status = "cancelled";
-    EXPECT_FALSE(decide_before_call(work, Policy())) << name(kind);
-  }
 }
 
 }  // namespace

@@ -109,5 +109,26 @@ TEST(MessageWriter, WritesTheSameBytesAsTheOtherRoute) {
   }
 }
 
+TEST(AppendPrompt, WithoutTurnsIsWhatATrainingExampleBeginsWith) {
+  std::string prompt, example;
+  append_prompt(prompt, "S", {}, user_message("Hi", "x"), Escape::utf8);
+  append_messages(example, "S", user_message("Hi", "x"), std::nullopt, Escape::utf8);
+  EXPECT_EQ(prompt, example);
+}
+
+TEST(AppendPrompt, TurnsStandBetweenTheSystemMessageAndTheUsers) {
+  std::string prompt;
+  append_prompt(prompt, "S", {{"q1", "a1"}, {"q2", "a\"2"}}, "q", Escape::utf8);
+  EXPECT_EQ(prompt,
+            R"([{"role":"system","content":"S"},{"role":"user","content":"q1"},{"role":"assistant","content":"a1"},)"
+            R"({"role":"user","content":"q2"},{"role":"assistant","content":"a\"2"},{"role":"user","content":"q"}])");
+}
+
+TEST(WithSamples, RepliesAreQuotedEachOnALine) {
+  EXPECT_EQ(with_samples("S", {"One\ntwo", "\"Three\"", ""}),
+            "S\nReplies in the wanted tone, as examples: \"One two\"\nAnother: \"'Three'\"");
+  EXPECT_EQ(with_samples("S", {}), "S");
+}
+
 }  // namespace
 }  // namespace trainer::core

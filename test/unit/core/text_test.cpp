@@ -222,6 +222,16 @@ TEST(CleanMessage, IsCutAtTwoKilobytesUnlessToldOtherwise) {
   EXPECT_EQ(clean_message(std::string(5000, 'x'), 10), "xxxxxxxxxx");
 }
 
+TEST(Uuid, HasItsDigitsInItsGroups) {
+  EXPECT_TRUE(is_uuid("00000000-0000-4000-8000-00000000000a"));
+  EXPECT_TRUE(is_uuid("ABCDEF01-2345-6789-abcd-ef0123456789"));
+  for (const char* text : {"", "0", "00000000-0000-4000-8000-00000000000", "00000000-0000-4000-8000-00000000000aa",
+                           "0000000000000-4000-8000-00000000000a", "g0000000-0000-4000-8000-00000000000a",
+                           "00000000 0000 4000 8000 00000000000a", "{0000000-0000-4000-8000-00000000000}"}) {
+    EXPECT_FALSE(is_uuid(text)) << text;
+  }
+}
+
 TEST(CleanMessage, KeyMarksWithoutAKeyAreKept) {
   EXPECT_EQ(clean_message("api key:"), "api key:");
   EXPECT_EQ(clean_message("api"), "api");

@@ -49,6 +49,9 @@ TEST(WireJob, ReadsEveryField) {
   EXPECT_EQ(job.epochs, 4);
   EXPECT_THAT(job.result_files, ElementsAre("file-r"));
   EXPECT_EQ(job.error_code + job.error_message, "");
+  EXPECT_EQ(read_job(job_named("training_file", "file-t"))->job.training_file, "file-t");
+  EXPECT_EQ(read_job(job_named("validation_file", "file-v"))->job.validation_file, "file-v");
+  EXPECT_EQ(read_job(job_named("training_file", "a/b"))->job.training_file, "");
 }
 
 TEST(WireJob, EveryStatusIsVerbatim) {

@@ -1,0 +1,41 @@
+#include "pg/as_role.h"
+
+#include <exception>
+
+#include "pg/spi.h"
+
+extern "C" {
+#include <storage/lock.h>
+#include <utils/guc.h>
+}
+
+namespace trainer::pg {
+
+AsRole::AsRole(Oid role, int context) : exceptions_(std::uncaught_exceptions()) {
+  GetUserIdAndSecContext(&saved_role_, &saved_context_);
+  nest_level_ = guarded([] { return NewGUCNestLevel(); });
+  SetUserIdAndSecContext(role, saved_context_ | context);
+}
+
+AsRole::~AsRole() {
+  if (std::uncaught_exceptions() > exceptions_) return;
+  AtEOXact_GUC(false, nest_level_);
+  SetUserIdAndSecContext(saved_role_, saved_context_);
+}
+
+void AsRole::set(const char* name, const std::string& value) {
+  const char* text = value.c_str();
+  guarded([&] { set_config_option(name, text, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false); });
+}
+
+void release_session_locks() {
+  guarded([] { LockReleaseAll(USER_LOCKMETHOD, true); });
+}
+
+Oid owner_of_extension_table(const char* name) {
+  Rows row = execute_once(std::string("SELECT relowner FROM pg_catalog.pg_class WHERE oid = '@extschema@.") + name +
+                          "'::pg_catalog.regclass");
+  return static_cast<Oid>(row.bigint(0, 0));
+}
+
+}  // namespace trainer::pg

@@ -1,0 +1,148 @@
+#include "pg/generation.h"
+
+#include <set>
+
+extern "C" {
+#include <utils/inval.h>
+}
+
+namespace trainer::pg {
+namespace {
+
+// The statement over the app's tables is put together once, and again after whatever may have changed it: DDL on any
+// table, and, by the trigger of trainer_bindings, another binding.
+bool statement_is_known = false;
+
+void forget_statement(Datum, Oid) {
+  statement_is_known = false;
+}
+
+// A plan is kept by the address of its statement, so each text has one for the life of the process.
+const char* comment_statement() {
+  static std::set<std::string> texts;
+  static const char* current = nullptr;
+  static bool registered = false;
+  if (!registered) {
+    guarded([] { CacheRegisterRelcacheCallback(forget_statement, Datum{0}); });
+    registered = true;
+  }
+  if (!statement_is_known) {
+    // Known from before the look on: what changes meanwhile counts.
+    statement_is_known = true;
+    try {
+      Rows rows = execute("SELECT @extschema@.trainer_comment_statement()");
+      current = texts.insert(rows.text(0, 0)).first->c_str();
+    } catch (...) {
+      statement_is_known = false;
+      throw;
+    }
+  }
+  return current;
+}
+
+bool plan_includes_models(const std::string& plan) {
+  return execute("SELECT $1 = ANY (@extschema@.trainer_plans())", std::move(Args().text(plan))).boolean(0, 0);
+}
+
+}  // namespace
+
+std::optional<Comment> read_comment(Datum comment_id) {
+  const char* statement = comment_statement();
+  Rows row = execute(statement, std::move(Args().datum(UUIDOID, comment_id)));
+  if (row.empty()) return std::nullopt;
+  Comment comment;
+  comment.organization_id = row.text(0, 0);
+  comment.plan = row.text(0, 1);
+  // An app without plans binds none.
+  comment.has_custom_models = row.is_null(0, 1) || plan_includes_models(comment.plan);
+  comment.text = row.text(0, 2);
+  comment.platform = row.text(0, 3);
+  comment.persona = {row.text(0, 4), row.text(0, 5), row.text(0, 6), row.text(0, 7), row.text(0, 8)};
+  return comment;
+}
+
+namespace {
+
+std::vector<core::Turn> turns_of(const Rows& rows) {
+  std::vector<core::Turn> turns;
+  for (std::uint64_t row = rows.size(); row-- > 0;) turns.push_back({rows.text(row, 0), rows.text(row, 1)});
+  return turns;
+}
+
+}  // namespace
+
+std::vector<core::Turn> exemplars(const std::string& custom_model_id, std::string_view comment, int most) {
+  return turns_of(execute("SELECT prompt, reply FROM @extschema@.trainer_exemplar_matches($1::uuid, $2, $3::int)",
+                          std::move(Args().text(custom_model_id).text(comment).bigint(most))));
+}
+
+std::vector<core::Turn> references(const std::string& organization_id, std::string_view comment, int most) {
+  return turns_of(
+      execute("SELECT comment, roast FROM @extschema@.trainer_reference_matches($2, NULL, $1::uuid, $3::int)",
+              std::move(Args().text(organization_id).text(comment).bigint(most))));
+}
+
+GenerationOptions read_generation_options(Datum options) {
+  Rows row = execute("SELECT response_id, rung FROM @extschema@.trainer_generation_options($1)",
+                     std::move(Args().datum(JSONBOID, options)));
+  return {row.text(0, 0), row.text(0, 1)};
+}
+
+RecordedGeneration record_generation(const Generation& g) {
+  constexpr const char* kRecord =
+      // A model that is gone by now has answered all the same.
+      "WITH price AS MATERIALIZED (SELECT @extschema@.trainer_inference_cost_cents($7, $8::int, $9::int, $10::int) AS "
+      "cents,"
+      "   (SELECT m.id FROM @extschema@.custom_models m WHERE m.organization_id = $1::uuid AND m.id = $4::uuid) AS "
+      "model),"
+      " made AS (INSERT INTO @extschema@.trainer_generations"
+      "   (organization_id, comment_id, response_id, custom_model_id, rung, reason, model, prompt_tokens,"
+      "    cached_tokens, completion_tokens, cost_cents, response_time_ms)"
+      "   SELECT $1::uuid, $2, $3::uuid, price.model, $5, $6, $7, $8, $9, $10, cents, $11 FROM price"
+      "   RETURNING id, cost_cents),"
+      " counted AS (INSERT INTO @extschema@.trainer_model_usage"
+      "   (organization_id, custom_model_id, replies, time_ms, priced, cost_cents)"
+      "   SELECT $1::uuid, price.model, 1, $11, CASE WHEN cents IS NULL THEN 0 ELSE 1 END, coalesce(cents, 0) FROM "
+      "price"
+      "   WHERE price.model IS NOT NULL)"
+      " SELECT id, cost_cents FROM made";
+  auto wide = [](const std::optional<int>& value) { return std::optional<std::int64_t>(value); };
+  Args args;
+  args.text(g.organization_id)
+      .datum(UUIDOID, g.comment_id)
+      .text_or_null(g.response_id)
+      .text_or_null(g.custom_model_id)
+      .text(core::name(g.rung))
+      .text(g.reason)
+      .text(g.model)
+      .bigint(wide(g.completion.prompt_tokens))
+      .bigint(wide(g.completion.cached_tokens))
+      .bigint(wide(g.completion.completion_tokens))
+      .bigint(g.response_time_ms);
+  Rows row = execute(kRecord, std::move(args));
+  bool null = false;
+  RecordedGeneration recorded{};
+  recorded.id = row.datum(0, 0, &null);
+  recorded.cost_cents = row.datum(0, 1, &null);
+  recorded.has_cost = !null;
+  return recorded;
+}
+
+void fold_usage() {
+  execute("SELECT @extschema@.trainer_fold_usage()");
+}
+
+}  // namespace trainer::pg
+
+// Tells every session that what it keeps of the table's rows is out of date, when the transaction commits.
+TRAINER_FUNCTION(trainer_tell_sessions) {
+  if (!CALLED_AS_TRIGGER(fcinfo)) {
+    trainer::pg::guarded([] {
+      ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),  // as PL/pgSQL says it
+                      errmsg("trigger functions can only be called as triggers")));
+    });
+  }
+  auto* data = reinterpret_cast<TriggerData*>(fcinfo->context);
+  trainer::pg::guarded([&] { CacheInvalidateRelcache(data->tg_relation); });
+  return PointerGetDatum(nullptr);
+}

@@ -1,0 +1,61 @@
+// What a reply needs from the database, and what is written down of it: the comment with its organization's persona,
+// the examples of how to reply.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/chat.h"
+#include "core/prompt.h"
+#include "core/serving.h"
+#include "pg/spi.h"
+
+namespace trainer::pg {
+
+struct Comment {
+  std::string organization_id;
+  bool has_custom_models = true;  // the plan includes them
+  std::string plan;
+  std::string text;
+  std::string platform;
+  core::Persona persona;
+};
+// Read with the caller's rights. nullopt when there is none that he may see. Throws pg::Error with TR008.
+std::optional<Comment> read_comment(Datum comment_id);
+
+// The examples that are the most similar to the comment, the best last.
+std::vector<core::Turn> exemplars(const std::string& custom_model_id, std::string_view comment, int most);
+// Reference roasts that fit the comment, the best last; without a comment of its own the turn's user is empty.
+std::vector<core::Turn> references(const std::string& organization_id, std::string_view comment, int most);
+
+struct GenerationOptions {
+  std::string response_id;
+  std::string rung;  // the best that may answer; empty: any
+};
+GenerationOptions read_generation_options(Datum options);
+
+struct Generation {
+  std::string organization_id;
+  Datum comment_id = 0;
+  std::string response_id;
+  std::string custom_model_id;
+  core::Rung rung = core::Rung::base;
+  std::string reason;
+  std::string model;
+  core::Completion completion;
+  std::int64_t response_time_ms = 0;
+};
+struct RecordedGeneration {
+  Datum id;
+  Datum cost_cents;  // numeric
+  bool has_cost;
+};
+// Valid until the Spi object ends.
+RecordedGeneration record_generation(const Generation& generation);
+
+// trainer_fold_usage(): models that were told what they have done.
+void fold_usage();
+
+}  // namespace trainer::pg

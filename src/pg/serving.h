@@ -1,0 +1,31 @@
+// Which custom models serve an organization. Looked up for every reply, and kept in the session until a row that is
+// read for it changes.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "pg/postgres.h"
+
+extern "C" {
+#include <utils/uuid.h>
+}
+
+namespace trainer::pg {
+
+// The custom model to ask on a rung, if there is one.
+struct ServingModel {
+  std::string id;
+  std::string name;  // the provider's; of an exemplar model the chat model's
+  bool include_persona = true;
+  bool include_platform = true;
+};
+struct ServingModels {
+  std::optional<ServingModel> fine_tuned;  // the active one
+  std::optional<ServingModel> exemplar;    // the active one, else the newest
+  std::optional<pg_uuid_t> active;         // the id of either
+};
+// Needs a connection to SPI. Sees what the caller may see.
+ServingModels serving_models(const std::string& organization_id);
+
+}  // namespace trainer::pg

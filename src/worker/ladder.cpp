@@ -1,0 +1,129 @@
+#include "worker/ladder.h"
+
+#include <string_view>
+#include <utility>
+
+#include "core/dataset.h"
+#include "core/prompt.h"
+#include "core/reply.h"
+#include "core/text.h"
+
+extern "C" {
+#include <utils/fmgrprotos.h>
+#include <utils/uuid.h>
+}
+
+namespace trainer::worker {
+namespace {
+
+// A comment is data of a stranger: cut at about this many tokens, which no platform's longest comes near.
+constexpr std::size_t kMaxCommentBytes = 16000;
+
+// The comment as it would stand in a training example, but for the end of one that nobody writes by hand.
+void clean(std::string& comment) {
+  std::string buffer;
+  std::string_view text = comment;
+  core::clean_example_text(text, buffer);
+  comment = std::string(core::cut_utf8(text, kMaxCommentBytes));
+}
+
+// Examples that the prompt shows, at most so many and so long.
+constexpr int kShown = 5;
+constexpr std::size_t kMaxShownBytes = 24000;
+
+void keep_short(std::vector<core::Turn>& turns) {
+  std::size_t bytes = 0;
+  // The best stand last.
+  auto first = turns.end();
+  while (first != turns.begin() && (bytes += (first - 1)->user.size() + (first - 1)->reply.size()) <= kMaxShownBytes)
+    --first;
+  turns.erase(turns.begin(), first);
+}
+
+}  // namespace
+
+Ladder::Ladder(const pg::Comment& comment, const std::string& best, const pg::Settings& settings) {
+  if (!comment.has_custom_models) {
+    pass("plan " + (comment.plan.empty() ? "none" : comment.plan));
+  } else if (best != "base") {
+    add_custom(comment, best);
+  } else {
+    pass("asked for");
+  }
+  candidates_.push_back({core::Rung::base, settings.default_base_model, "", true, true});
+}
+
+void Ladder::add_custom(const pg::Comment& comment, const std::string& best) {
+  const pg::ServingModels models = pg::serving_models(comment.organization_id);
+  if (!models.fine_tuned && !models.exemplar) return pass("no custom model");
+  if (best == "exemplar") {
+    pass("asked for");
+  } else if (!models.fine_tuned) {
+    pass("no fine-tuned model");
+  } else {
+    add(core::Rung::fine_tuned, *models.fine_tuned);
+  }
+  if (models.exemplar) add(core::Rung::exemplar, *models.exemplar);
+}
+
+void Ladder::add(core::Rung rung, const pg::ServingModel& model) {
+  candidates_.push_back({rung, model.name, model.id, model.include_persona, model.include_platform});
+}
+
+void Ladder::pass(const std::string& why) {
+  why_ = core::with_reason(std::move(why_), why);
+}
+
+std::string messages_for(const pg::Comment& comment, const Candidate& candidate) {
+  std::string system = core::system_message(candidate.include_persona ? &comment.persona : nullptr);
+  const std::string platform = candidate.include_platform ? comment.platform : "";
+  std::vector<core::Turn> turns;
+  if (candidate.rung == core::Rung::exemplar) {
+    turns = pg::exemplars(candidate.custom_model_id, comment.text, kShown);
+  } else if (candidate.rung == core::Rung::base) {
+    // A reply that was collected without its comment can only show the tone.
+    std::vector<std::string> samples;
+    for (core::Turn& reference : pg::references(comment.organization_id, comment.text, kShown)) {
+      if (reference.user.empty()) {
+        samples.push_back(std::move(reference.reply));
+      } else {
+        turns.push_back({core::user_message(reference.user, ""), std::move(reference.reply)});
+      }
+    }
+    system = core::with_samples(std::move(system), samples);
+  }
+  keep_short(turns);
+  std::string messages;
+  core::append_prompt(messages, system, turns, core::user_message(comment.text, platform), core::Escape::utf8);
+  return messages;
+}
+
+pg::Comment known_comment(Datum id) {
+  // The app's code that runs while a reply is written would ask for the next one without an end.
+  if (InSecurityRestrictedOperation()) {
+    pg::fail({core::Condition::wrong_state, "cannot ask for a reply within a security-restricted operation",
+              "A reply is being written, an index built or a view refreshed.", ""});
+  }
+  auto comment = pg::read_comment(id);
+  if (!comment) {
+    const char* text = pg::guarded([&] { return DatumGetCString(DirectFunctionCall1(uuid_out, id)); });
+    pg::fail({core::Condition::not_found, std::string("comment ") + text + " does not exist", "", ""});
+  }
+  clean(comment->text);
+  if (comment->text.empty()) {
+    pg::fail({core::Condition::wrong_state, "the comment is empty", "There is nothing to reply to.", ""});
+  }
+  return std::move(*comment);
+}
+
+void require_limits(double temperature, int max_tokens) {
+  auto refuse = [](const char* message, const char* detail) {
+    pg::fail({core::Condition::invalid_argument, message, detail, ""});
+  };
+  if (!(temperature >= 0 && temperature <= 2)) refuse("temperature is out of range", "It must be between 0 and 2.");
+  if (max_tokens < 1 || max_tokens > 16384) {
+    refuse("number of tokens is out of range", "max_tokens must be between 1 and 16384.");
+  }
+}
+
+}  // namespace trainer::worker

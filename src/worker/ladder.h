@@ -1,0 +1,51 @@
+// The ladder of a comment: which models may answer it, the best first, and what each is asked. Read with the rights of
+// the session that wants the reply.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/serving.h"
+#include "pg/generation.h"
+#include "pg/serving.h"
+#include "pg/settings.h"
+
+namespace trainer::worker {
+
+struct Candidate {
+  core::Rung rung;
+  std::string model;
+  std::string custom_model_id;  // empty: the base model
+  bool include_persona = true;
+  bool include_platform = true;
+};
+
+class Ladder {
+ public:
+  // `best`: the best rung that may answer, by name; empty: any.
+  Ladder(const pg::Comment& comment, const std::string& best, const pg::Settings& settings);
+
+  // Never empty: the base model is the last.
+  const std::vector<Candidate>& candidates() const { return candidates_; }
+  // Why the better rungs are not among them, or did not answer.
+  const std::string& why() const { return why_; }
+  void pass(const std::string& why);
+
+ private:
+  void add_custom(const pg::Comment& comment, const std::string& best);
+  void add(core::Rung rung, const pg::ServingModel& model);
+
+  std::vector<Candidate> candidates_;
+  std::string why_;
+};
+
+// The comment, cleaned and cut as one stands in a training example. A Failure when there is none, or nothing in it.
+pg::Comment known_comment(Datum id);
+
+// What the candidate is asked: a JSON array of messages.
+std::string messages_for(const pg::Comment& comment, const Candidate& candidate);
+
+// A Failure for what no model takes: temperature must be between 0 and 2, max_tokens between 1 and 16384.
+void require_limits(double temperature, int max_tokens);
+
+}  // namespace trainer::worker

@@ -1,0 +1,69 @@
+#include "worker/own_slot.h"
+
+#include <chrono>
+
+extern "C" {
+#include <storage/ipc.h>
+#include <utils/timestamp.h>
+}
+
+namespace trainer::worker {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kSilence{60};
+
+int my_slot = -1;
+
+// Runs at every end of the process but a signal's, after which the postmaster clears all shared memory.
+void leave(int, Datum) {
+  with_lock(LW_EXCLUSIVE, [](Shared& s) {
+    slot().state = SlotState::left;
+    slot().latch = nullptr;
+    if (s.launcher != nullptr) SetLatch(s.launcher);
+  });
+}
+
+}  // namespace
+
+Slot& slot() {
+  return shared()->slots[my_slot];
+}
+
+void report(const std::string& problem) {
+  const char* text = problem.c_str();
+  with_lock(LW_EXCLUSIVE, [&](Shared&) {
+    strlcpy(slot().error, text, sizeof(slot().error));
+    slot().error_at = problem.empty() ? 0 : GetCurrentTimestamp();
+  });
+}
+
+void log_problem(const char* what, const pg::Problem& problem) {
+  static std::string last;
+  static Clock::time_point last_at;
+  report(problem.message);
+  std::string line = what + problem.message;
+  if (line == last && Clock::now() - last_at < kSilence) return;
+  last = std::move(line);
+  last_at = Clock::now();
+  const char* text = problem.message.c_str();
+  pg::guarded([&] { ereport(LOG, (errmsg("%s", what), errdetail_internal("%s", text), errhidestmt(true))); });
+}
+
+Oid enter_slot(int index) {
+  my_slot = index;
+  Oid database = InvalidOid;
+  with_lock(LW_EXCLUSIVE, [&](Shared&) {
+    if (slot().state != SlotState::starting) return;
+    slot().state = SlotState::running;
+    slot().pid = MyProcPid;
+    slot().latch = MyLatch;
+    slot().heartbeat = GetCurrentTimestamp();
+    database = slot().database;
+  });
+  if (OidIsValid(database)) pg::guarded([] { before_shmem_exit(leave, Datum{0}); });
+  return database;
+}
+
+}  // namespace trainer::worker

@@ -1,0 +1,24 @@
+// What a worker tells of itself: its slot in shared memory, and its problems there and in the log.
+#pragma once
+
+#include <string>
+
+#include "pg/transaction.h"
+#include "worker/shared.h"
+
+namespace trainer::worker {
+
+// Takes the slot that the launcher has prepared; it is left again at the end of the process. The database, or
+// InvalidOid when the slot is not meant for us any more.
+Oid enter_slot(int index);
+// The slot of this process. Precondition: enter_slot() was called; the caller holds the lock.
+Slot& slot();
+
+// The problem as trainer_worker_status() shows it; an empty one takes the last away.
+void report(const std::string& problem);
+
+// One line in the log a problem, not one a try: what goes on is told again after a while only. The status has it in any
+// case.
+void log_problem(const char* what, const pg::Problem& problem);
+
+}  // namespace trainer::worker

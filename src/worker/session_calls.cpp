@@ -1,0 +1,70 @@
+#include "worker/session_calls.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "provider/transport.h"
+#include "worker/key.h"
+#include "worker/process.h"
+
+namespace trainer::worker {
+namespace {
+
+// One request; whatever ends it, the transport is free afterwards.
+class InFlight {
+ public:
+  InFlight(provider::Transport& transport, provider::HttpRequest request) : transport_(transport) {
+    transport_.start(kId, std::move(request));
+  }
+  ~InFlight() { transport_.abandon(kId); }
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+
+  provider::HttpReply wait_for_reply() {
+    std::vector<provider::Finished> finished;
+    while (transport_.run(), (finished = transport_.take_finished()).empty()) {
+      wait(transport_.timeout(), transport_.fd());
+    }
+    return std::move(finished.front().reply);
+  }
+
+ private:
+  static constexpr std::uint64_t kId = 1;
+  provider::Transport& transport_;
+};
+
+// For the life of the process, like the session that it belongs to.
+provider::Transport& transport_for(const pg::Settings& settings, std::string key, std::chrono::milliseconds longest) {
+  static std::unique_ptr<provider::Transport> transport;
+  static std::string known_key;
+  provider::TransportLimits limits = limits_of(settings);
+  limits.request_timeout = std::min(limits.request_timeout, longest);
+  limits.connect_timeout = std::min(limits.connect_timeout, longest);
+  if (transport == nullptr) {
+    transport = std::make_unique<provider::Transport>(profile_of(settings), key, limits);
+  } else {
+    transport->set_profile(profile_of(settings));
+    transport->set_limits(limits);
+    if (key != known_key) transport->set_api_key(key);
+  }
+  known_key = std::move(key);
+  return *transport;
+}
+
+}  // namespace
+
+core::Result<core::Outcome> call_provider(provider::Call& call, const pg::Settings& settings,
+                                          std::chrono::milliseconds longest) {
+  auto key = read_key(settings);
+  if (!key.ok()) return key.error();
+  provider::Transport& transport = transport_for(settings, std::move(key).value(), longest);
+  provider::Step step = call.start();
+  while (auto* request = std::get_if<provider::HttpRequest>(&step)) {
+    step = call.advance(InFlight(transport, std::move(*request)).wait_for_reply());
+  }
+  return std::move(std::get<core::Outcome>(step));
+}
+
+}  // namespace trainer::worker
