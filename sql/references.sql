@@ -60,6 +60,12 @@ SELECT trainer_reference_roast('My code works') AS of_everybody;
 SELECT roast FROM trainer_reference_matches('My code works', NULL, '00000000-0000-4000-8000-000000000001', 5) WHERE place = 1 ORDER BY 1;
 SELECT roast FROM trainer_reference_matches('My code works', NULL, '00000000-0000-4000-8000-000000000002', 5) WHERE place = 1;
 
+-- --- long texts are compared by their beginning, whatever they are made of ---
+SELECT string_agg(md5(n::text), ' ') AS long FROM generate_series(1, 2000) AS n \gset
+SELECT length(comment) > 60000 AS long, length(match_text) FROM trainer_add_reference_roast(:'long', 'Too long.');
+SELECT roast, place FROM trainer_reference_matches(:'long', NULL, NULL, 1);
+SELECT roast, place FROM trainer_reference_matches(left(:'long', 900), NULL, NULL, 1);
+
 DROP EXTENSION trainer CASCADE;
 DROP FUNCTION error_of(text);
 REVOKE USAGE ON SCHEMA public FROM regress_reader;

@@ -22,9 +22,10 @@ enum class Condition {
 
 struct Error {
   Condition condition;
-  std::string message;  // Postgres style: lower case, no full stop
-  std::string detail;   // full sentences, or empty
-  std::string hint;     // full sentences, or empty
+  std::string message;          // Postgres style: lower case, no full stop
+  std::string detail;           // full sentences, or empty
+  std::string hint;             // full sentences, or empty
+  std::string log_detail = {};  // what the server's log is told in the place of the detail; empty: the same
 };
 
 }  // namespace trainer::core

@@ -60,8 +60,14 @@ std::string with_reason(std::string why, std::string_view reason) {
 }
 
 std::optional<ReplyDecision> decide_before_reply(const Reply& reply) {
-  if (reply.lost < kLostReplies) return std::nullopt;
   ReplyDecision decision;
+  if (!reply.has_role) {
+    decision.error = "the role that asked for the reply is gone";
+  } else if (reply.lost >= kLostReplies) {
+    decision.error = "the worker died each time that it was asked for";
+  } else {
+    return std::nullopt;
+  }
   decision.state = ReplyState::failed;
   decision.rung = reply.rung;
   decision.why = reply.why;

@@ -34,11 +34,12 @@ struct Reply {
   int attempt = 0;         // claims so far, this one included
   std::int64_t epoch = 0;  // incarnation of the worker that claimed it
   std::chrono::milliseconds age{};
-  int lost = 0;     // times that it was sent and nothing recorded
-  int rungs = 0;    // of the ladder that was made when it was asked for
-  int rung = 0;     // the one to ask, from 0
-  int tries = 0;    // at this rung, before this one
-  std::string why;  // the better rungs did not answer
+  int lost = 0;          // times that it was sent and nothing recorded
+  bool has_role = true;  // who asked is still there
+  int rungs = 0;         // of the ladder that was made when it was asked for
+  int rung = 0;          // the one to ask, from 0
+  int tries = 0;         // at this rung, before this one
+  std::string why;       // the better rungs did not answer
   Rung kind{};
   std::string custom_model_id;  // empty: the base model
   ChatRequest request;
@@ -52,6 +53,7 @@ struct ReplyDecision {
   int tries = 0;
   std::string why;
   std::chrono::milliseconds due_in{0};
+  std::string error;  // why it is given up before a call
 };
 
 // A reply that nobody gave for this long is given up: the comment is history.
@@ -66,7 +68,7 @@ constexpr int kWritesOfReply = 24;
 
 ReplyDecision decide_reply(const Reply& reply, const Outcome& outcome, const Random& random);
 
-// Before a call: nullopt when it is to be made.
+// Before a call: nullopt when it is to be made. A reply that nobody could write is not paid for.
 std::optional<ReplyDecision> decide_before_reply(const Reply& reply);
 
 // The model is passed over without being asked.

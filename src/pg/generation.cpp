@@ -61,6 +61,11 @@ std::optional<Comment> read_comment(Datum comment_id) {
   return comment;
 }
 
+void require_recordable(const std::string& organization_id, Datum comment_id, const std::string& response_id) {
+  execute("SELECT @extschema@.trainer_require_recordable($1::uuid, $2, $3::uuid)",
+          std::move(Args().text(organization_id).datum(UUIDOID, comment_id).text_or_null(response_id)));
+}
+
 namespace {
 
 std::vector<core::Turn> turns_of(const Rows& rows) {
@@ -97,8 +102,8 @@ RecordedGeneration record_generation(const Generation& g) {
       "model),"
       " made AS (INSERT INTO @extschema@.trainer_generations"
       "   (organization_id, comment_id, response_id, custom_model_id, rung, reason, model, prompt_tokens,"
-      "    cached_tokens, completion_tokens, cost_cents, response_time_ms)"
-      "   SELECT $1::uuid, $2, $3::uuid, price.model, $5, $6, $7, $8, $9, $10, cents, $11 FROM price"
+      "    cached_tokens, completion_tokens, cost_cents, response_time_ms, withheld)"
+      "   SELECT $1::uuid, $2, $3::uuid, price.model, $5, $6, $7, $8, $9, $10, cents, $11, $12 FROM price"
       "   RETURNING id, cost_cents),"
       " counted AS (INSERT INTO @extschema@.trainer_model_usage"
       "   (organization_id, custom_model_id, replies, time_ms, priced, cost_cents)"
@@ -118,7 +123,8 @@ RecordedGeneration record_generation(const Generation& g) {
       .bigint(wide(g.completion.prompt_tokens))
       .bigint(wide(g.completion.cached_tokens))
       .bigint(wide(g.completion.completion_tokens))
-      .bigint(g.response_time_ms);
+      .bigint(g.response_time_ms)
+      .boolean(g.withheld);
   Rows row = execute(kRecord, std::move(args));
   bool null = false;
   RecordedGeneration recorded{};

@@ -25,6 +25,10 @@ struct Comment {
 // Read with the caller's rights. nullopt when there is none that he may see. Throws pg::Error with TR008.
 std::optional<Comment> read_comment(Datum comment_id);
 
+// An error when a reply to the comment could not be written down: of an organization that the session may not write
+// for, or with the id of a response that another generation has. response_id: empty when there is none yet.
+void require_recordable(const std::string& organization_id, Datum comment_id, const std::string& response_id);
+
 // The examples that are the most similar to the comment, the best last.
 std::vector<core::Turn> exemplars(const std::string& custom_model_id, std::string_view comment, int most);
 // Reference roasts that fit the comment, the best last; without a comment of its own the turn's user is empty.
@@ -45,7 +49,8 @@ struct Generation {
   std::string reason;
   std::string model;
   core::Completion completion;
-  std::int64_t response_time_ms = 0;
+  std::int64_t response_time_ms = 0;  // of the request that was answered
+  bool withheld = false;              // paid for and not used: filtered, or empty
 };
 struct RecordedGeneration {
   Datum id;

@@ -76,7 +76,7 @@ void copy_text(char (&to)[N], const char* from) noexcept {
 void Report::capture() noexcept {
   server_error = nullptr;
   sqlstate = ERRCODE_INTERNAL_ERROR;
-  message[0] = detail[0] = hint[0] = '\0';
+  message[0] = detail[0] = hint[0] = log_detail[0] = '\0';
   try {
     throw;
   } catch (const Error& error) {
@@ -87,6 +87,7 @@ void Report::capture() noexcept {
     copy_text(message, failure.error().message.c_str());
     copy_text(detail, failure.error().detail.c_str());
     copy_text(hint, failure.error().hint.c_str());
+    copy_text(log_detail, failure.error().log_detail.c_str());
   } catch (const std::bad_alloc&) {
     sqlstate = ERRCODE_OUT_OF_MEMORY;
     copy_text(message, "out of memory");
@@ -101,8 +102,9 @@ void Report::capture() noexcept {
 
 void Report::raise() const {
   if (server_error != nullptr) ReThrowError(server_error);
-  ereport(ERROR, (errcode(sqlstate), errmsg_internal("%s", message),
-                  detail[0] != '\0' ? errdetail_internal("%s", detail) : 0, hint[0] != '\0' ? errhint("%s", hint) : 0));
+  ereport(ERROR,
+          (errcode(sqlstate), errmsg_internal("%s", message), detail[0] != '\0' ? errdetail_internal("%s", detail) : 0,
+           log_detail[0] != '\0' ? errdetail_log("%s", log_detail) : 0, hint[0] != '\0' ? errhint("%s", hint) : 0));
   pg_unreachable();
 }
 

@@ -84,6 +84,7 @@ struct Report {
   char message[1024];
   char detail[2048];
   char hint[1024];
+  char log_detail[2048];
 
   void capture() noexcept;          // in a catch block: describes the current exception
   [[noreturn]] void raise() const;  // outside of it

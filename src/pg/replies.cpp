@@ -37,7 +37,8 @@ constexpr const char* kClaim =
     " RETURNING q.id, q.state, q.attempt, q.organization_id, q.comment_id,"
     "  (extract(epoch FROM now() - q.created_at) * 1000)::bigint, json_array_length(q.rungs), q.rung, q.tries, q.reason,"
     "  q.rungs -> q.rung ->> 'rung', q.rungs -> q.rung ->> 'custom_model_id', q.rungs -> q.rung ->> 'model',"
-    "  q.rungs -> q.rung -> 'messages', q.temperature, q.max_tokens, q.lost";
+    "  q.rungs -> q.rung -> 'messages', q.temperature, q.max_tokens, q.lost,"
+    "  EXISTS (SELECT FROM pg_roles r WHERE r.oid = q.role_oid AND r.rolname = q.requested_by)";
 
 constexpr const char* kTakeOver =
     "UPDATE @extschema@.trainer_generation_requests SET due_at = now()"
@@ -112,6 +113,7 @@ core::Reply read_reply(const Rows& rows, std::uint64_t row, std::int64_t epoch) 
   reply.request.temperature = rows.number(row, column++);
   reply.request.max_tokens = number();
   reply.lost = number();
+  reply.has_role = rows.boolean(row, column++);
   return reply;
 }
 
@@ -199,20 +201,41 @@ void record_no_reply(const core::Reply& reply, const core::ReplyDecision& decisi
                                   .text_or_null(error)));
 }
 
-bool keep_reply(const core::Reply& reply, const core::Completion& completion, std::chrono::milliseconds took) {
+namespace {
+
+// False when the request is not this claim's any more.
+bool record_generation_of(const core::Reply& reply, const core::Completion& completion, std::chrono::milliseconds took,
+                          Generation made, RecordedGeneration* recorded) {
   Rows claimed = execute(kClaimed, claim_of(reply));
   if (claimed.empty()) return false;
   bool null = false;
-  Generation made;
   made.organization_id = reply.organization_id;
   made.comment_id = claimed.datum(0, 0, &null);
   made.custom_model_id = reply.custom_model_id;
   made.rung = reply.kind;
-  made.reason = reply.why.empty() ? "active model" : reply.why;
   made.model = reply.request.model;
   made.completion = completion;
   made.response_time_ms = took.count();
-  const RecordedGeneration recorded = record_generation(made);
+  *recorded = record_generation(made);
+  return true;
+}
+
+}  // namespace
+
+void record_withheld(const core::Reply& reply, const core::Completion& completion, std::chrono::milliseconds took,
+                     const std::string& reason) {
+  Generation made;
+  made.reason = reason;
+  made.withheld = true;
+  RecordedGeneration recorded{};
+  record_generation_of(reply, completion, took, std::move(made), &recorded);
+}
+
+bool keep_reply(const core::Reply& reply, const core::Completion& completion, std::chrono::milliseconds took) {
+  Generation made;
+  made.reason = reply.why.empty() ? "active model" : reply.why;
+  RecordedGeneration recorded{};
+  if (!record_generation_of(reply, completion, took, std::move(made), &recorded)) return false;
   execute(kKeep, std::move(Args().text(reply.id).text(completion.text).datum(UUIDOID, recorded.id)));
   return true;
 }

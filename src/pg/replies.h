@@ -55,6 +55,10 @@ std::optional<std::chrono::milliseconds> until_next_reply();
 // Nothing was answered: what follows is written down, with what went wrong.
 void record_no_reply(const core::Reply& reply, const core::ReplyDecision& decision, const std::string& error);
 
+// What was paid for and held back, or empty.
+void record_withheld(const core::Reply& reply, const core::Completion& completion, std::chrono::milliseconds took,
+                     const std::string& reason);
+
 // The answer, its tokens and its cost are written down; the text waits to be written into the app's table. False when
 // the request is not this claim's any more.
 bool keep_reply(const core::Reply& reply, const core::Completion& completion, std::chrono::milliseconds took);

@@ -281,6 +281,7 @@ CREATE TABLE @extschema@.trainer_generations (
   completion_tokens integer CHECK (completion_tokens >= 0),
   cost_cents numeric CHECK (cost_cents >= 0 AND cost_cents < 'Infinity'),
   response_time_ms integer NOT NULL CHECK (response_time_ms >= 0),
+  withheld boolean NOT NULL DEFAULT false,
   created_at timestamptz NOT NULL DEFAULT now(),
   FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id) ON DELETE CASCADE
 );
@@ -291,6 +292,8 @@ COMMENT ON TABLE @extschema@.trainer_generations IS 'one row a reply: which mode
 COMMENT ON COLUMN @extschema@.trainer_generations.response_id IS 'the app''s response that it became; null until somebody says so';
 COMMENT ON COLUMN @extschema@.trainer_generations.custom_model_id IS 'null: the base model';
 COMMENT ON COLUMN @extschema@.trainer_generations.cost_cents IS 'in US cents, a fraction of one; null when the model has no price';
+COMMENT ON COLUMN @extschema@.trainer_generations.response_time_ms IS 'of the request that was answered; those that failed before it are not counted';
+COMMENT ON COLUMN @extschema@.trainer_generations.withheld IS 'paid for and not used: the provider''s filter held it back, or it was empty';
 
 -- Nobody is granted more than to read it: a row says what is paid for, and in whose name the reply is written.
 CREATE TABLE @extschema@.trainer_generation_requests (
@@ -392,7 +395,7 @@ CREATE TABLE @extschema@.trainer_reference_roasts (
   comment text,
   roast text NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now(),
-  match_text text NOT NULL GENERATED ALWAYS AS (lower(coalesce(comment, roast))) STORED
+  match_text text NOT NULL GENERATED ALWAYS AS (lower(left(coalesce(comment, roast), 1000))) STORED
 );
 CREATE INDEX ON @extschema@.trainer_reference_roasts (organization_id);
 CREATE INDEX ON @extschema@.trainer_reference_roasts (category, id);
@@ -402,7 +405,7 @@ CREATE UNIQUE INDEX trainer_reference_roasts_once ON @extschema@.trainer_referen
 COMMENT ON TABLE @extschema@.trainer_reference_roasts IS 'comments and replies collected by hand: how to reply';
 COMMENT ON COLUMN @extschema@.trainer_reference_roasts.organization_id IS 'null: everybody''s';
 COMMENT ON COLUMN @extschema@.trainer_reference_roasts.comment IS 'null: a reply that stands by itself';
-COMMENT ON COLUMN @extschema@.trainer_reference_roasts.match_text IS 'what a comment is compared with';
+COMMENT ON COLUMN @extschema@.trainer_reference_roasts.match_text IS 'what a comment is compared with: the first 1,000 characters, of which an index''s row has room for all trigrams';
 -- What is used of pg_trgm, bound to wherever it lives: nothing else looks for a name in that schema.
 DO $$
 DECLARE

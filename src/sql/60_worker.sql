@@ -93,10 +93,13 @@ BEGIN
          'and restart the server.' END
     FROM (SELECT e.extversion AS extension, l.library, e.extversion = l.library AS agree
           FROM pg_extension e, @extschema@.trainer_library_version() AS l (library) WHERE e.extname = 'trainer') v;
-  RETURN QUERY SELECT 'worker', status.running,
-    CASE WHEN status.running THEN format('pid %s, heartbeat %s', status.pid, status.heartbeat)
-         ELSE 'no worker runs for this database' END,
-    CASE WHEN NOT status.running THEN 'See trainer.databases, trainer.max_workers, max_worker_processes and the server''s log.' END;
+  -- It turns every 10 s at the least.
+  RETURN QUERY SELECT 'worker', status.running AND NOT w.hangs,
+    CASE WHEN NOT status.running THEN 'no worker runs for this database'
+         ELSE format('pid %s, heartbeat %s', status.pid, status.heartbeat) || CASE WHEN w.hangs THEN ', more than a minute ago' ELSE '' END END,
+    CASE WHEN NOT status.running THEN 'See trainer.databases, trainer.max_workers, max_worker_processes and the server''s log.'
+         WHEN w.hangs THEN 'See in pg_stat_activity what it waits for. pg_terminate_backend() ends it, and another one goes on.' END
+    FROM (SELECT coalesce(status.heartbeat < clock_timestamp() - interval '1 minute', false) AS hangs) AS w;
   RETURN QUERY SELECT 'not paused', NOT status.paused, coalesce(status.paused_reason, 'the worker may work'),
     CASE WHEN status.paused THEN 'trainer_resume_worker() lets it go on.' END;
   problem := @extschema@.trainer_probe_provider();

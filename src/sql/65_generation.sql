@@ -77,6 +77,31 @@ EXCEPTION WHEN invalid_text_representation THEN
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_generation_options(jsonb) IS 'the options of trainer_generate(), checked';
 
+CREATE FUNCTION @extschema@.trainer_require_recordable(organization_id uuid, comment_id uuid, response_id uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF response_id IS NULL AND NOT row_security_active('@extschema@.trainer_generations'::regclass) THEN
+    RETURN;
+  END IF;
+  -- The row itself, taken back at once: whatever would keep it out later does so here.
+  INSERT INTO @extschema@.trainer_generations (organization_id, comment_id, response_id, rung, reason, model, response_time_ms)
+    VALUES ($1, $2, $3, 'base', '', '', 0);
+  RAISE EXCEPTION USING ERRCODE = 'TR000';
+EXCEPTION
+  WHEN SQLSTATE 'TR000' THEN
+    NULL;
+  WHEN insufficient_privilege THEN
+    RAISE EXCEPTION 'cannot write down a reply for organization %', organization_id
+      USING ERRCODE = 'insufficient_privilege', DETAIL = SQLERRM || '.',
+        HINT = 'A role of level "app" writes for the organization of its session: SET trainer.organization_id.';
+  WHEN unique_violation THEN
+    RAISE EXCEPTION 'response % belongs to another generation', response_id USING ERRCODE = 'unique_violation';
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_require_recordable(uuid, uuid, uuid) IS
+  'an error, before anything is paid for, when the session could not write a reply down';
+
 CREATE FUNCTION @extschema@.trainer_generate(
   comment_id uuid, temperature numeric DEFAULT 0.8, max_tokens integer DEFAULT 200, options jsonb DEFAULT '{}',
   OUT response_text text, OUT rung text, OUT reason text, OUT custom_model_id uuid, OUT model text, OUT prompt_tokens integer,
@@ -150,10 +175,11 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.trainer_tell_sessions() IS 'tells every session that what it keeps of a table''s rows is out of date';
 CREATE TRIGGER trainer_tell_sessions AFTER INSERT OR UPDATE OR DELETE ON @extschema@.trainer_bindings
-  FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_tell_sessions();
+  FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_tell_sessions();
+ALTER TABLE @extschema@.trainer_bindings ENABLE ALWAYS TRIGGER trainer_tell_sessions;
 
 -- It keeps the models that serve an organization, too. The worker writes the progress of thousands of jobs to rows that do not serve, and means to
--- those that do: neither is told. By row, since a subscription to another database fires no others; TRUNCATE tells by itself.
+-- those that do: neither is told. By row and always, since a subscription to another database fires no others; TRUNCATE tells by itself.
 CREATE TRIGGER trainer_tell_sessions_of_new AFTER INSERT ON @extschema@.custom_models
   FOR EACH ROW WHEN (NEW.is_active OR NEW.kind = 'exemplar') EXECUTE FUNCTION @extschema@.trainer_tell_sessions();
 CREATE TRIGGER trainer_tell_sessions_of_change AFTER UPDATE ON @extschema@.custom_models

@@ -1,12 +1,14 @@
 -- Reference roasts: comments and replies collected by hand, which the base model is shown.
 
--- The organization's own and everybody's: exact, then containing, then the most similar by trigrams; at most `most` of them, the best first.
+-- The organization's own and everybody's: exact, then containing, then the most similar by trigrams; at most `most` of them, the best first. Texts
+-- are compared by their first 1,000 characters (trainer_reference_roasts.match_text).
 CREATE FUNCTION @extschema@.trainer_reference_matches(comment text, category text, organization_id uuid, most integer)
 RETURNS TABLE (id uuid, comment text, roast text, place integer, similarity real)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-  WITH asked AS (SELECT lower($1) AS text, replace(replace(replace(lower($1), '\', '\\'), '%', '\%'), '_', '\_') AS pattern),
+  WITH said AS (SELECT lower(left($1, 1000)) AS text),
+  asked AS (SELECT text, replace(replace(replace(text, '\', '\\'), '%', '\%'), '_', '\_') AS pattern FROM said),
   near AS (
     (SELECT r.id, r.comment, r.roast, r.match_text FROM @extschema@.trainer_reference_roasts AS r, asked
      WHERE md5(r.match_text) = md5(asked.text)
@@ -18,7 +20,7 @@ AS $$
     UNION
     (SELECT r.id, r.comment, r.roast, r.match_text FROM @extschema@.trainer_reference_roasts AS r
      WHERE (r.organization_id IS NULL OR r.organization_id = $3) AND ($2 IS NULL OR r.category = $2)
-     ORDER BY @extschema@.trainer_text_distance(r.match_text, lower($1)) LIMIT $4 + 20))
+     ORDER BY @extschema@.trainer_text_distance(r.match_text, lower(left($1, 1000))) LIMIT $4 + 20))
   SELECT n.id, n.comment, n.roast, p.place, p.similarity
   FROM near AS n, asked,
     LATERAL (SELECT CASE WHEN n.match_text = asked.text THEN 1

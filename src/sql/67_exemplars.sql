@@ -94,7 +94,7 @@ END $$;
 COMMENT ON FUNCTION @extschema@.trainer_make_exemplar_model(uuid, text) IS 'an exemplar model of any dataset, whatever its method';
 
 -- By the rarest words first, since they tell the most and have the fewest examples: no more than about a thousand are looked at. Weighted by
--- how rare the words are that are shared (idf), and by the similarity of trigrams.
+-- how rare the words are that are shared (idf), and by the similarity of trigrams. Of long texts the first 1,000 characters are compared.
 CREATE FUNCTION @extschema@.trainer_exemplar_matches(custom_model_id uuid, comment text, most integer)
 RETURNS TABLE (prompt text, reply text, ordinal integer, score double precision)
 LANGUAGE sql STABLE
@@ -104,7 +104,7 @@ AS $$
     SELECT max(x.ordinal)::float8 AS examples FROM @extschema@.trainer_exemplars AS x WHERE x.custom_model_id = $1),
   known AS (
     SELECT t.examples, t.ordinals, sum(t.examples) OVER w AS so_far, row_number() OVER w AS place
-    FROM @extschema@.trainer_exemplar_words($2) AS word
+    FROM @extschema@.trainer_exemplar_words(left($2, 1000)) AS word
     JOIN @extschema@.trainer_exemplar_terms AS t ON t.custom_model_id = $1 AND t.term = word
     WINDOW w AS (ORDER BY t.examples, t.term)),
   hit AS (
@@ -112,7 +112,7 @@ AS $$
     FROM known AS k CROSS JOIN total CROSS JOIN LATERAL unnest(k.ordinals[1:1000]) AS o (ordinal)
     WHERE k.so_far <= 1000 OR k.place = 1
     GROUP BY o.ordinal ORDER BY 2 DESC, 1 LIMIT 50)
-  SELECT x.prompt, x.reply, x.ordinal, hit.weight * (0.1 + @extschema@.trainer_similarity(x.comment, $2))
+  SELECT x.prompt, x.reply, x.ordinal, hit.weight * (0.1 + @extschema@.trainer_similarity(left(x.comment, 1000), left($2, 1000)))
   FROM hit JOIN @extschema@.trainer_exemplars AS x ON x.custom_model_id = $1 AND x.ordinal = hit.ordinal
   ORDER BY 4 DESC, 3 LIMIT $3
 $$;

@@ -29,7 +29,7 @@ AS $$
       WHEN r.relname = 'model_feedback' THEN 'SELECT, INSERT (organization_id, custom_model_id, response_id, feedback_type, original_roast, '
         'edited_roast, rating, quality_score, tone_match, humor_effectiveness, metadata)'
       WHEN r.relname = 'trainer_generations' THEN 'SELECT, INSERT (organization_id, comment_id, response_id, custom_model_id, rung, reason, model, '
-        'prompt_tokens, cached_tokens, completion_tokens, cost_cents, response_time_ms), UPDATE (response_id)'
+        'prompt_tokens, cached_tokens, completion_tokens, cost_cents, response_time_ms, withheld), UPDATE (response_id)'
       WHEN r.relname = 'trainer_reference_roasts' THEN 'SELECT, INSERT (organization_id, category, comment, roast)'
       WHEN r.relname = 'trainer_model_usage' THEN 'SELECT, INSERT (organization_id, custom_model_id, replies, time_ms, priced, cost_cents)'
       WHEN r.of_tenants OR r.relname IN ('trainer_pricing', 'trainer_bindings') THEN 'SELECT'
@@ -48,7 +48,7 @@ AS $$
           'trainer_estimate_training_cost', 'trainer_calculate_training_cost', 'trainer_training_cost_cents', 'trainer_base_snapshot',
           'trainer_relation_name')
         OR ($1 = 'app' AND p.proname IN (
-          'trainer_generate', 'trainer_request_generation', 'trainer_request_options', 'trainer_prompt', 'trainer_active_model', 'trainer_generation_options', 'trainer_link_response', 'trainer_inference_cost_cents',
+          'trainer_generate', 'trainer_request_generation', 'trainer_request_options', 'trainer_prompt', 'trainer_active_model', 'trainer_generation_options', 'trainer_require_recordable', 'trainer_link_response', 'trainer_inference_cost_cents',
           'trainer_comment_statement', 'trainer_bound_tables', 'trainer_persona_query', 'trainer_plans',
           'trainer_binding_problems', 'trainer_host_columns', 'trainer_type_fits', 'trainer_live_column', 'trainer_base_type',
           'trainer_exemplar_matches', 'trainer_exemplar_words', 'trainer_similarity', 'trainer_text_distance',

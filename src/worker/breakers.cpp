@@ -46,6 +46,27 @@ void with_breakers(LWLockMode mode, Body body) {
   with_lock(mode, [&](Shared& s) { body(s.breakers); });
 }
 
+void note_answer_of(const std::string& model) {
+  bool has_failed = false;
+  with_breakers(LW_SHARED, [&](BreakerSlot* slots) { has_failed = find(slots, model) != nullptr; });
+  if (!has_failed) return;
+  with_breakers(LW_EXCLUSIVE, [&](BreakerSlot* slots) {
+    if (BreakerSlot* slot = find(slots, model)) *slot = {};
+  });
+}
+
+void note_failure_of(const std::string& model, milliseconds cooldown, const std::string& reason) {
+  bool opened = false;
+  const std::int64_t now = now_ms();
+  with_breakers(LW_EXCLUSIVE, [&](BreakerSlot* slots) {
+    opened = core::note_failure(find_or_take(slots, model)->breaker, now, cooldown.count());
+  });
+  if (!opened) return;
+  const char* id = model.c_str();
+  const char* why = reason.c_str();
+  pg::guarded([&] { ereport(LOG, (errmsg("trainer passes over model %s for a while: %s", id, why))); });
+}
+
 }  // namespace
 
 bool may_ask_model(const std::string& model, milliseconds cooldown) {
@@ -65,25 +86,11 @@ bool may_ask_model(const std::string& model, milliseconds cooldown) {
   return may;
 }
 
-void note_model_answer(const std::string& model) {
-  bool has_failed = false;
-  with_breakers(LW_SHARED, [&](BreakerSlot* slots) { has_failed = find(slots, model) != nullptr; });
-  if (!has_failed) return;
-  with_breakers(LW_EXCLUSIVE, [&](BreakerSlot* slots) {
-    if (BreakerSlot* slot = find(slots, model)) *slot = {};
-  });
-}
-
-void note_model_failure(const std::string& model, milliseconds cooldown, const std::string& reason) {
-  bool opened = false;
-  const std::int64_t now = now_ms();
-  with_breakers(LW_EXCLUSIVE, [&](BreakerSlot* slots) {
-    opened = core::note_failure(find_or_take(slots, model)->breaker, now, cooldown.count());
-  });
-  if (!opened) return;
-  const char* id = model.c_str();
-  const char* why = reason.c_str();
-  pg::guarded([&] { ereport(LOG, (errmsg("trainer passes over model %s for a while: %s", id, why))); });
+void note_attempt(const std::string& model, bool answered, bool is_model_fault, milliseconds cooldown,
+                  const core::Outcome& outcome) {
+  if (model.empty()) return;
+  if (answered) note_answer_of(model);
+  if (is_model_fault) note_failure_of(model, cooldown, core::reason_of(outcome));
 }
 
 }  // namespace trainer::worker

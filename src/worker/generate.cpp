@@ -67,46 +67,70 @@ void pause(milliseconds time) {
   for (auto now = Clock::now(); now < end; now = Clock::now()) wait(std::chrono::ceil<milliseconds>(end - now), -1);
 }
 
+// What a rung came to.
+struct Asked {
+  core::Outcome outcome;
+  core::After after = core::After::next_rung;
+  milliseconds took{};  // the last attempt
+};
+
 // Asks one rung until it answers or its time is over.
-core::Outcome ask(const Candidate& candidate, const core::ChatRequest& request, const pg::Settings& settings,
-                  milliseconds longest, core::After& after) {
+Asked ask(const Candidate& candidate, const core::ChatRequest& request, const pg::Settings& settings,
+          milliseconds longest) {
   const auto end = Clock::now() + longest;
+  auto left = [&] { return std::chrono::duration_cast<milliseconds>(end - Clock::now()); };
   for (int attempt = 1;; ++attempt) {
-    auto left = std::chrono::duration_cast<milliseconds>(end - Clock::now());
     auto call = provider::make_chat(request, dialect_of(request.model));
-    auto result = call_provider(*call, settings, std::max(left, milliseconds{1}));
+    const auto began = Clock::now();
+    auto result = call_provider(*call, settings, std::max(left(), milliseconds{1}));
     if (!result.ok()) pg::fail(result.error());
-    core::Outcome outcome = std::move(result).value();
-    left = std::chrono::duration_cast<milliseconds>(end - Clock::now());
-    const core::Next next = core::after_attempt(outcome, attempt, left, random_unit);
-    after = next.after;
-    if (next.after == core::After::again) {
-      pause(next.wait);
-      continue;
-    }
-    if (candidate.custom_model_id.empty()) return outcome;
-    if (next.after == core::After::answered) note_model_answer(candidate.custom_model_id);
-    if (next.is_model_fault) {
-      note_model_failure(candidate.custom_model_id, settings.breaker_cooldown, core::reason_of(outcome));
-    }
-    return outcome;
+    Asked asked;
+    asked.outcome = std::move(result).value();
+    asked.took = std::chrono::ceil<milliseconds>(Clock::now() - began);
+    const core::Next next = core::after_attempt(asked.outcome, attempt, left(), random_unit);
+    asked.after = next.after;
+    note_attempt(candidate.custom_model_id, next.after == core::After::answered, next.is_model_fault,
+                 settings.breaker_cooldown, asked.outcome);
+    if (next.after != core::After::again) return asked;
+    pause(next.wait);
   }
 }
 
 [[noreturn]] void fail_unanswered(const core::Outcome& outcome, const std::string& why) {
-  std::string detail = why + ".";
-  if (!outcome.failure.message.empty()) detail += " " + outcome.failure.message;
-  pg::fail({core::Condition::provider_unavailable, "no model answered", detail,
-            "SELECT * FROM trainer_check() tells whether the provider can be reached and takes the key."});
+  core::Error error{core::Condition::provider_unavailable, "no model answered", why + ".",
+                    "SELECT * FROM trainer_check() tells whether the provider can be reached and takes the key.", ""};
+  if (!outcome.failure.message.empty()) {
+    // A provider's words may repeat the comment's, which are not for the log.
+    error.log_detail = error.detail;
+    error.detail += " " + outcome.failure.message;
+  }
+  pg::fail(std::move(error));
 }
 
-pg::Generation generate(const Arguments& arguments) {
+// What the caller gets, last; before it what was paid for and could not be used.
+using Generations = std::vector<pg::Generation>;
+
+pg::Generation generation_of(const Arguments& arguments, const pg::Comment& comment, const Candidate& candidate,
+                             Asked asked) {
+  pg::Generation made;
+  made.organization_id = comment.organization_id;
+  made.comment_id = arguments.comment_id;
+  made.custom_model_id = candidate.custom_model_id;
+  made.rung = candidate.rung;
+  made.model = candidate.model;
+  made.completion = std::move(*asked.outcome.completion);
+  made.response_time_ms = asked.took.count();
+  return made;
+}
+
+Generations generate(const Arguments& arguments) {
   const pg::Settings settings = pg::current_settings();
   const pg::Comment comment = known_comment(arguments.comment_id);
+  pg::require_recordable(comment.organization_id, arguments.comment_id, arguments.options.response_id);
   Ladder ladder(comment, arguments.options.rung, settings);
-  const auto began = Clock::now();
-  const auto end = began + settings.request_timeout;
+  const auto end = Clock::now() + settings.request_timeout;
   int rungs = static_cast<int>(ladder.candidates().size());
+  Generations made;
   core::Outcome outcome;
   for (const Candidate& candidate : ladder.candidates()) {
     if (!candidate.custom_model_id.empty() && !may_ask_model(candidate.custom_model_id, settings.breaker_cooldown)) {
@@ -115,24 +139,23 @@ pg::Generation generate(const Arguments& arguments) {
       continue;
     }
     const auto left = std::chrono::duration_cast<milliseconds>(end - Clock::now());
-    core::After after = core::After::next_rung;
-    outcome =
+    Asked asked =
         ask(candidate, {candidate.model, messages_for(comment, candidate), arguments.temperature, arguments.max_tokens},
-            settings, core::share_of(left, rungs--), after);
+            settings, core::share_of(left, rungs--));
+    const core::After after = asked.after;
     if (after == core::After::answered) {
-      pg::Generation made;
-      made.organization_id = comment.organization_id;
-      made.comment_id = arguments.comment_id;
-      made.response_id = arguments.options.response_id;
-      made.custom_model_id = candidate.custom_model_id;
-      made.rung = candidate.rung;
-      made.reason = ladder.why().empty() ? "active model" : ladder.why();
-      made.model = candidate.model;
-      made.completion = std::move(*outcome.completion);
-      made.response_time_ms = std::chrono::ceil<milliseconds>(Clock::now() - began).count();
+      made.push_back(generation_of(arguments, comment, candidate, std::move(asked)));
+      made.back().response_id = arguments.options.response_id;
+      made.back().reason = ladder.why().empty() ? "active model" : ladder.why();
       return made;
     }
+    outcome = asked.outcome;
     ladder.pass(std::string(core::name(candidate.rung)) + ": " + core::reason_of(outcome));
+    if (outcome.completion) {
+      made.push_back(generation_of(arguments, comment, candidate, std::move(asked)));
+      made.back().reason = core::reason_of(outcome);
+      made.back().withheld = true;
+    }
     if (after == core::After::give_up) break;
   }
   fail_unanswered(outcome, ladder.why());
@@ -146,20 +169,22 @@ Datum text_datum(const std::string& value, bool& null) {
 Datum generate_in_session(FunctionCallInfo fcinfo) {
   // What it cost must be written down, so a transaction that cannot write is told before anything is paid for.
   pg::guarded([] { PreventCommandIfReadOnly("trainer_generate()"); });
-  pg::Generation made;
+  Generations all;
   Datum id = 0;
   Datum cost = 0;
   bool has_cost = false;
   {
     pg::Spi spi;
-    made = generate(read_arguments(fcinfo));
-    pg::RecordedGeneration recorded = pg::record_generation(made);
+    all = generate(read_arguments(fcinfo));
+    pg::RecordedGeneration recorded{};
+    for (const pg::Generation& each : all) recorded = pg::record_generation(each);
     has_cost = recorded.has_cost;
     pg::guarded([&] {
       id = SPI_datumTransfer(recorded.id, false, UUID_LEN);
       if (has_cost) cost = SPI_datumTransfer(recorded.cost_cents, false, -1);
     });
   }
+  const pg::Generation& made = all.back();
   auto number = [](const std::optional<int>& value) { return Int32GetDatum(value.value_or(0)); };
   bool nulls[10] = {};
   Datum values[10];

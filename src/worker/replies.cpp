@@ -1,6 +1,7 @@
 #include "worker/replies.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "pg/as_role.h"
@@ -11,9 +12,22 @@
 #include "worker/recorder.h"
 
 namespace trainer::worker {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// How long replies are written before the worker looks at its other work.
+constexpr std::chrono::milliseconds kWriteFor{50};
+
+bool keep(const core::Reply& reply, const std::optional<Finished>& answer) {
+  return !answer || pg::keep_reply(reply, *answer->outcome.completion, answer->took);
+}
+
+}  // namespace
 
 int Replies::room(int calls, int capacity) const {
-  return std::clamp(std::max(1, capacity / 2) - calls_.replies_under_way(), 0, std::max(0, calls));
+  const int taken = calls_.replies_under_way() + static_cast<int>(unwritten_.size());
+  return std::clamp(std::max(1, capacity / 2) - taken, 0, std::max(0, calls));
 }
 
 int Replies::claim(std::int64_t epoch, int count, std::chrono::milliseconds lease) {
@@ -29,19 +43,26 @@ int Replies::claim(std::int64_t epoch, int count, std::chrono::milliseconds leas
 void Replies::begin() {
   for (core::Reply& reply : std::exchange(claimed_, {})) {
     TRAINER_FAULT_POINT("reply-claimed");
-    if (calls_.renew(reply)) continue;
+    if (calls_.renew(reply) || renew(reply)) continue;
     if (reply.state == core::ReplyState::writing) {
-      write(reply, std::nullopt);
+      unwritten_.push_back({std::move(reply), std::nullopt});
     } else {
       ask(std::move(reply));
     }
   }
 }
 
+bool Replies::renew(const core::Reply& claimed) {
+  auto known = std::find_if(unwritten_.begin(), unwritten_.end(),
+                            [&](const Unwritten& each) { return each.reply.id == claimed.id; });
+  if (known == unwritten_.end()) return false;
+  known->reply = claimed;
+  return true;
+}
+
 void Replies::ask(core::Reply reply) {
   if (auto decision = core::decide_before_reply(reply)) {
-    auto problem =
-        store([&] { pg::record_no_reply(reply, *decision, "the worker died each time that it was asked for"); });
+    auto problem = store([&] { pg::record_no_reply(reply, *decision, decision->error); });
     if (problem) log_problem("trainer worker could not give a reply up", *problem);
     return;
   }
@@ -57,35 +78,58 @@ void Replies::record(Finished finished) {
   TRAINER_FAULT_POINT("reply-answered");
   const core::Reply& reply = *finished.reply;
   const auto decision = core::decide_reply(reply, finished.outcome, random_);
-  if (!reply.custom_model_id.empty()) {
-    if (decision.answered) note_model_answer(reply.custom_model_id);
-    if (decision.is_model_fault) {
-      note_model_failure(reply.custom_model_id, settings_.breaker_cooldown, core::reason_of(finished.outcome));
-    }
+  note_attempt(reply.custom_model_id, decision.answered, decision.is_model_fault, settings_.breaker_cooldown,
+               finished.outcome);
+  if (decision.answered) {
+    unwritten_.push_back({reply, std::move(finished)});
+    return;
   }
-  if (decision.answered) return write(reply, finished);
   const std::string error = core::reason_of(finished.outcome) +
                             (finished.outcome.failure.message.empty() ? "" : ": " + finished.outcome.failure.message);
-  auto problem = store([&] { pg::record_no_reply(reply, decision, error); });
+  const auto& withheld = finished.outcome.completion;
+  auto problem = store([&] {
+    if (withheld) pg::record_withheld(reply, *withheld, finished.took, core::reason_of(finished.outcome));
+    pg::record_no_reply(reply, decision, error);
+  });
   // Asked for again when its lease has run out.
   if (problem) log_problem("trainer worker could not record that a reply did not come", *problem);
 }
 
+void Replies::write_some() {
+  const auto end = Clock::now() + kWriteFor;
+  while (!unwritten_.empty() && Clock::now() < end) {
+    const Unwritten next = std::move(unwritten_.front());
+    unwritten_.pop_front();
+    write(next);
+  }
+  if (!unwritten_.empty()) keep_unwritten();
+}
+
+// What has to wait has been paid for.
+void Replies::keep_unwritten() {
+  auto problem = store([&] {
+    for (const Unwritten& each : unwritten_) keep(each.reply, each.answer);
+  });
+  // They are kept one by one, with the text.
+  if (problem) return log_problem("trainer worker could not keep replies", *problem);
+  for (Unwritten& each : unwritten_) each.answer.reset();
+}
+
 // Answer and text in one transaction. When the app's table does not take the text, the answer alone, which has been
 // paid for: the text is kept, and tried again.
-void Replies::write(const core::Reply& reply, const std::optional<Finished>& answer) {
-  auto keep = [&] { return !answer || pg::keep_reply(reply, *answer->outcome.completion, answer->took); };
+void Replies::write(const Unwritten& unwritten) {
+  const auto& [reply, answer] = unwritten;
   auto problem = store([&] {
-    if (!keep()) return;
+    if (!keep(reply, answer)) return;
     pg::write_reply(reply);
     TRAINER_FAULT_POINT("reply-recording");
   });
   pg::release_session_locks();
   if (!problem) return;
-  const int tries = answer ? 1 : reply.tries + 1;
+  const int tries = reply.state == core::ReplyState::writing ? reply.tries + 1 : 1;
   const bool is_last = tries >= core::kWritesOfReply;
   auto again = store([&] {
-    if (!keep()) return;
+    if (!keep(reply, answer)) return;
     pg::postpone_reply(reply, is_last ? core::ReplyState::failed : core::ReplyState::writing,
                        core::backoff(tries, random_), problem->message);
   });

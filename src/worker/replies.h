@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,15 +31,27 @@ class Replies {
 
   void record(Finished finished);
 
+  // Writes replies into the app's table until a moment is over: the app's code has its say there, and trainings do not
+  // wait for it.
+  void write_some();
+  bool has_unwritten() const { return !unwritten_.empty(); }
+
  private:
+  struct Unwritten {
+    core::Reply reply;
+    std::optional<Finished> answer;  // until it is kept
+  };
+  bool renew(const core::Reply& claimed);
   void ask(core::Reply reply);
-  void write(const core::Reply& reply, const std::optional<Finished>& answer);
+  void write(const Unwritten& unwritten);
+  void keep_unwritten();
 
   Calls& calls_;
   const pg::Settings& settings_;
   const core::Random& random_;
   std::string cursor_;
   std::vector<core::Reply> claimed_;
+  std::deque<Unwritten> unwritten_;
   std::optional<std::chrono::milliseconds> until_next_;
 };
 

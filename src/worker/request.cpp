@@ -20,6 +20,7 @@ pg::NewRequest request_for(Datum comment_id, Datum options) {
   const pg::RequestOptions asked = pg::read_request_options(options);
   require_limits(asked.temperature, asked.max_tokens);
   const pg::Comment comment = known_comment(comment_id);
+  pg::require_recordable(comment.organization_id, comment_id, asked.generation.response_id);
   const Ladder ladder(comment, asked.generation.rung, pg::current_settings());
   pg::NewRequest request;
   request.comment_id = comment_id;

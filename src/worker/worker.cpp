@@ -121,7 +121,8 @@ class Worker {
   // The first result after a quiet time is not kept waiting, nor are so many that the transport's reserve is half
   // spent.
   bool is_time_for_turn() const {
-    return woken_ || urgent_ || Clock::now() >= next_turn_ || static_cast<int>(ended_.size()) * 2 >= calls_.reserve();
+    return woken_ || urgent_ || replies_.has_unwritten() || Clock::now() >= next_turn_ ||
+           static_cast<int>(ended_.size()) * 2 >= calls_.reserve();
   }
 
   // Writes down what has ended and claims what is due. Why the worker ends, if it does.
@@ -129,6 +130,7 @@ class Worker {
     bool idle = ended_.empty();
     urgent_ = false;
     record(std::exchange(ended_, {}));
+    replies_.write_some();
     gather();  // keeps the connections busy in between
     if (woken_ || Clock::now() >= next_claim_) {
       idle = woken_ = false;
@@ -140,7 +142,7 @@ class Worker {
   }
 
   milliseconds until_next_turn() const {
-    if (urgent_) return milliseconds{0};
+    if (urgent_ || replies_.has_unwritten()) return milliseconds{0};
     auto next = ended_.empty() ? std::max(next_turn_, next_claim_) : next_turn_;
     auto until_next = std::chrono::ceil<milliseconds>(next - Clock::now());
     milliseconds longest = calls_.problem().empty() && !key_refused_ ? kNap : kPause;

@@ -22,6 +22,8 @@ $node->safe_psql('postgres', "UPDATE organizations SET plan_id = 'free' WHERE id
 # The n-th comment of an organization.
 sub comment { my ($organization, $n) = @_; return $node->safe_psql('postgres', "SELECT md5('" . org($organization) . "' || 'comment' || " . ($n // 1) . ')::uuid') }
 
+sub chats { return scalar(() = $sandbox->history(method => 'POST', path => $chats)) }
+
 # rung, reason and model.
 sub generate
 {
@@ -71,9 +73,9 @@ staged('V3', 'what is written down, and the means of the model', sub {
 	is($node->safe_psql('postgres', "SELECT count(*), sum(replies) FROM trainer_model_usage"), '1|5', 'one row of five');
 	my ($state) = sql_error($node, "BEGIN READ ONLY; SELECT trainer_generate('" . comment(1) . "')");
 	is($state, '25006', 'a transaction that cannot write it down is refused');
-	my $sent = () = $sandbox->history(method => 'POST', path => $chats);
+	my $sent = chats();
 	sql_error($node, "BEGIN READ ONLY; SELECT trainer_generate('" . comment(1) . "')");
-	is(scalar(() = $sandbox->history(method => 'POST', path => $chats)), $sent, '... before anything is sent');
+	is(chats(), $sent, '... before anything is sent');
 	my $linked = $node->safe_psql('postgres', "SELECT (trainer_link_response((SELECT generation_id FROM trainer_generate('" . comment(1) . "')), (SELECT id FROM responses LIMIT 1))).custom_model_id");
 	is($linked, $model, 'a response is linked with the model that wrote it');
 	return 'a row each; the means are those of the rows';
@@ -247,7 +249,19 @@ SQL
 	like($as->("SELECT rung FROM trainer_generate('" . comment(2) . "')"), qr/comment .* does not exist/, 'of another: as if there were none');
 	like($as->("INSERT INTO trainer_generations (organization_id, comment_id, rung, reason, model, response_time_ms) VALUES ('" . org(2) . "', gen_random_uuid(), 'base', 'x', 'x', 1)"), qr/row-level security/, 'nothing in the name of another');
 	$node->safe_psql('postgres', 'ALTER TABLE comments DISABLE ROW LEVEL SECURITY');
-	return 'its own alone';
+	my $sent = chats();
+	my $refusal = qr/cannot write down a reply for organization/;
+	like($as->("SELECT trainer_generate('" . comment(2) . "')"), $refusal, 'of another, where the app lets it be seen: refused');
+	like($as->("SELECT trainer_request_generation('" . comment(2) . "')"), $refusal, '... by request, too');
+	my $taken = 'bbbbbbbb-0000-4000-8000-000000000001';
+	is($as->("SELECT rung FROM trainer_generate('" . comment(1) . "', options => '{\"response_id\": \"$taken\"}')"), 'fine_tuned', 'a response, by its id');
+	foreach my $who ($as, sub { my ($sql) = @_; return (sql_error($node, $sql))[1] })
+	{
+		like($who->("SELECT trainer_generate('" . comment(1, 2) . "', options => '{\"response_id\": \"$taken\"}')"), qr/response $taken belongs to another generation/, '... which no other reply becomes');
+	}
+	is(chats(), $sent + 1, 'what could not be written down is not sent');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM trainer_generations WHERE model = ''"), 0, '... and leaves nothing');
+	return 'its own alone; nothing is paid for that could not be written down';
 });
 
 staged('V10', 'columns that are renamed, and another binding, while a session goes on', sub {
@@ -284,6 +298,8 @@ staged('V11', 'an exemplar model: alone, below a tuned one, and when it fails', 
 	($rung, $reason) = generate(3, 6);
 	is("$rung|$reason", 'base|fine_tuned: content_filter; exemplar: content_filter', '... and below both the base model');
 	$sandbox->heal;
+	is($node->safe_psql('postgres', "SELECT string_agg(rung || ' ' || reason, ', ' ORDER BY rung), bool_and(cost_cents > 0 OR prompt_tokens IS NULL) FROM trainer_generations WHERE withheld"),
+		'exemplar content_filter, fine_tuned content_filter|t', 'what was held back has been paid for, and is written down');
 	return 'exemplar; below a tuned one; base below both';
 });
 
@@ -307,6 +323,12 @@ staged('V12', 'a provider that does not train for this account', sub {
 });
 
 staged('V13', 'what stands in a comment, in the log at its default level', sub {
+	# A provider may repeat it in what it refuses.
+	$sandbox->fault(kind => 'status', status => 400, code => 'bad_prompt', message => 'Question 1 about is no good prompt.', method => 'POST', path => $chats, count => -1);
+	my (undef, $error) = sql_error($node, "SELECT trainer_generate('" . comment(2) . "')");
+	like($error, qr/base: bad_prompt\. Question 1 about/, 'told to the session');
+	like(log_of($node), qr/DETAIL:  .*base: bad_prompt\.$/m, '... and of it to the log, what kind of refusal it was');
+	$sandbox->heal;
 	my $log = log_of($node);
 	unlike($log =~ s/^.*LOG:  (?:statement|execute).*(?:\n\t.*)*//mgr, qr/Question \d+ about/, 'nothing');
 	return 'nothing';

@@ -218,8 +218,15 @@ staged('V19', 'who asked is dropped, and another takes the name', sub {
 	value('SELECT trainer_revoke(\'guest\'); DROP OWNED BY guest; DROP ROLE guest; CREATE ROLE guest LOGIN; GRANT SELECT, INSERT ON responses TO guest');
 	wait_until('the refusal', sub { value("SELECT count(*) FROM trainer_generation_requests WHERE state = 'writing' AND last_error = 'role \"guest\", which asked for the reply, is gone'") });
 	is(value("SELECT count(*) FROM responses WHERE id = (SELECT response_id FROM trainer_generation_requests)"), 0, 'nothing is written in the other\'s name');
+	# Gone before it is asked for: nobody could write the reply.
+	start_again();
+	my $sent = chats();
+	value("BEGIN; SET LOCAL session_replication_role = replica; INSERT INTO trainer_generation_requests (organization_id, comment_id, response_id, requested_by, role_oid, temperature, max_tokens, reason, rungs) VALUES ('" . org(5) . "', ${\ comment(5, 1)}, gen_random_uuid(), 'guest', 1, 1, 10, '', '[{\"rung\": \"base\", \"model\": \"gpt-4o\", \"messages\": []}]'); SELECT trainer_call_worker(); COMMIT");
+	answered();
+	is(value('SELECT state, last_error FROM trainer_generation_requests'), 'failed|the role that asked for the reply is gone', 'whoever is gone gets no reply');
+	is(chats(), $sent, '... and none is paid for');
 	value('DELETE FROM trainer_generation_requests; DROP OWNED BY guest; DROP ROLE guest');
-	return 'not written';
+	return 'not written; not asked for where it is known before';
 });
 
 staged('V20', 'a model that fails, and a provider that does', sub {
@@ -290,6 +297,36 @@ staged('V22', 'what a role of the app may do to requests', sub {
 	is(as_app('SELECT count(*) FROM trainer_generation_requests'), 0, 'another\'s it does not see');
 	answered();
 	return 'refused';
+});
+
+staged('V23', 'a table that takes its time for each reply, and a training', sub {
+	start_again();
+	value("CREATE FUNCTION drag() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN PERFORM pg_sleep(0.1); RETURN NEW; END \$\$; CREATE TRIGGER drag BEFORE INSERT ON responses FOR EACH ROW EXECUTE FUNCTION drag()");
+	# 30 s of writing, and a training of some dozen requests.
+	value("WITH c AS (${\ new_comments(2, 300)}) SELECT count(trainer_request_generation(id)) FROM c");
+	wait_until('a first reply is written', sub { value("SELECT count(*) FROM trainer_generation_requests WHERE state = 'done'") });
+	my $trained = train($node, 6);
+	wait_for_status($node, $trained, 'deployed');
+	cmp_ok(value("SELECT count(*) FROM trainer_generation_requests WHERE finished_at IS NULL"), '>', 0, 'trained and deployed while replies wait to be written');
+	answered();
+	check_replies('slowly');
+	start_again();
+	my $sent = chats();
+	value("WITH c AS (${\ new_comments(2, 20)}) SELECT count(trainer_request_generation(id)) FROM c");
+	wait_until('all are answered, and kept', sub { value("SELECT count(*) FROM trainer_generation_requests WHERE state IN ('ready', 'sending')") == 0 });
+	cmp_ok(value("SELECT count(*) FROM trainer_generation_requests WHERE state = 'writing'"), '>', 0, '... while they wait');
+	my $killed = deaths($node);
+	kill_of($node, 'trainer worker');
+	wait_for_restart($node, $killed + 1);
+	answered();
+	is(chats() - $sent, 20, 'each was paid for once, though the worker was killed');
+	value('DROP FUNCTION drag() CASCADE');
+	check_replies('killed among them');
+	my $doctor = "SELECT ok, detail ~ 'more than a minute ago' FROM trainer_check() WHERE check_name = 'worker'";
+	is(value($doctor), 't|f', 'the doctor finds the worker well');
+	my $status = value("SELECT pg_get_functiondef('trainer_worker_status()'::regprocedure)") =~ s/heartbeat := slot\.heartbeat/heartbeat := slot.heartbeat - interval '70 s'/r;
+	is(value("BEGIN; $status; $doctor; ROLLBACK"), 'f|t', '... and tells of one that has not turned for more than a minute');
+	return 'a training goes on between them; what waits is kept';
 });
 
 check_invariants($node, $sandbox, crashed => 1);

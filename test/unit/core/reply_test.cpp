@@ -102,6 +102,15 @@ TEST(DecideReply, WhatTheWorkerDiesOfIsGivenUp) {
   reply.lost = kLostReplies;
   ASSERT_TRUE(decide_before_reply(reply));
   EXPECT_EQ(decide_before_reply(reply)->state, ReplyState::failed);
+  EXPECT_EQ(decide_before_reply(reply)->error, "the worker died each time that it was asked for");
+}
+
+TEST(DecideReply, WhatNobodyCouldWriteIsNotPaidFor) {
+  Reply reply = on_rung(0);
+  reply.has_role = false;
+  ASSERT_TRUE(decide_before_reply(reply));
+  EXPECT_EQ(decide_before_reply(reply)->state, ReplyState::failed);
+  EXPECT_EQ(decide_before_reply(reply)->error, "the role that asked for the reply is gone");
 }
 
 TEST(DecideReply, ARefusalOfTheRequestIsNoFaultOfTheModel) {
