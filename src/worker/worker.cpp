@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 #include <random>
 #include <string>
 #include <utility>
@@ -18,6 +17,7 @@
 #include "pg/spool.h"
 #include "pg/transaction.h"
 #include "worker/calls.h"
+#include "worker/gate.h"
 #include "worker/own_slot.h"
 #include "worker/process.h"
 #include "worker/recorder.h"
@@ -46,11 +46,6 @@ constexpr milliseconds kBreath{100};
 // together: what a transaction costs is shared, and the calls that wait inside the transport keep the connections busy
 // meanwhile. A poll whose result is lost is simply made again; of any other call it is written down at once.
 constexpr milliseconds kGather{20};
-// Behind a rate limit so many calls are under way at a time, until some have been answered.
-constexpr int kUnlimited = std::numeric_limits<int>::max();
-constexpr int kFewCalls = 4;
-// Nobody gains from a gate that stays shut for long: one request is a fine way to ask again.
-constexpr milliseconds kLongestGate{60000};
 
 class Worker {
  public:
@@ -89,7 +84,7 @@ class Worker {
         settings_ = pg::current_settings();
         look_at_key();
       }
-      if (!calls_.problem().empty() || key_refused_) mind_key();
+      if (!calls_.problem().empty() || gate_.key_is_refused()) mind_key();
       recorder_.write_kept();
       gather();
       if (is_time_for_turn()) {
@@ -145,7 +140,7 @@ class Worker {
     if (urgent_ || replies_.has_unwritten()) return milliseconds{0};
     auto next = ended_.empty() ? std::max(next_turn_, next_claim_) : next_turn_;
     auto until_next = std::chrono::ceil<milliseconds>(next - Clock::now());
-    milliseconds longest = calls_.problem().empty() && !key_refused_ ? kNap : kPause;
+    milliseconds longest = calls_.problem().empty() && !gate_.key_is_refused() ? kNap : kPause;
     if (recorder_.has_kept()) longest = Recorder::kPause;
     return std::clamp(std::min(until_next, calls_.timeout()), milliseconds{0}, longest);
   }
@@ -170,9 +165,7 @@ class Worker {
 
   void look_at_key() {
     if (!calls_.configure(settings_)) return;
-    key_refused_ = false;
-    gate_ = {};
-    limit_ = kUnlimited;
+    gate_.open();
     next_claim_ = Clock::now();
     if (epoch_ == 0) return;
     auto problem = store([] {
@@ -190,7 +183,7 @@ class Worker {
     }
     int room = std::max(0, capacity() - calls_.under_way());
     if (!calls_.can_call()) room = 0;
-    if (Clock::now() < gate_) room = 0;
+    if (gate_.is_shut()) room = 0;
     std::vector<core::Work> claimed;
     int replies = 0;
     std::optional<milliseconds> next_due;
@@ -238,7 +231,7 @@ class Worker {
     // What is due and could not be had is locked by somebody: asking without a pause would not free it.
     if (came_empty) wait = std::max(wait, kBreath);
     // Shut: the next claim follows the gate. Full: it follows the next call that ends.
-    if (now < gate_) return std::min(gate_, now + kNap);
+    if (gate_.is_shut()) return std::min(gate_.opens(), now + kNap);
     if (room == 0) wait = kNap;
     return now + wait;
   }
@@ -270,7 +263,7 @@ class Worker {
 
   void record(std::vector<Finished> finished) {
     if (finished.empty()) return;
-    next_claim_ = std::min(next_claim_, std::max(gate_, Clock::now()));  // there is room again
+    next_claim_ = std::min(next_claim_, std::max(gate_.opens(), Clock::now()));  // there is room again
     std::vector<pg::Recorded> outcomes;
     outcomes.reserve(finished.size());
     for (auto& end : finished) {
@@ -299,26 +292,16 @@ class Worker {
             settings_.retry_learning_rate_factor, settings_.auto_deploy};
   }
 
-  int capacity() const { return std::min(calls_.capacity(), limit_); }
+  int capacity() const { return std::min(calls_.capacity(), gate_.limit()); }
 
-  // A limit on one request is a limit on all: until it is over, nothing new is started, and then a few at a time, since
-  // all at once would bring the limit back. Each that is answered well makes room for one more.
   void note_answer(const core::Outcome& outcome) {
-    const core::Failure& failure = outcome.failure;
+    gate_.note(outcome);
     if (outcome.delivery == core::Delivery::ok) {
-      if (limit_ < kUnlimited) ++limit_;
       answered_at_ = GetCurrentTimestamp();
-      return;
+    } else {
+      const core::Failure& failure = outcome.failure;
+      report(std::to_string(failure.http_status) + " " + failure.code + ": " + failure.message);
     }
-    report(std::to_string(failure.http_status) + " " + failure.code + ": " + failure.message);
-    // A quota, or a limit of jobs a day, asks for longer than a gate is shut: those hold up their own operation alone.
-    bool is_rate = failure.http_status == 429 && failure.retry_after && *failure.retry_after <= kLongestGate;
-    bool is_key = failure.http_status == 401 && failure.retry_after;
-    if (outcome.delivery == core::Delivery::retry_later && (is_rate || is_key)) {
-      gate_ = std::max(gate_, Clock::now() + std::min(*failure.retry_after, kLongestGate));
-      if (is_rate) limit_ = kFewCalls;
-    }
-    if (failure.http_status == 401) key_refused_ = true;
   }
 
   // Told once in the log; the status shows it for as long as it lasts.
@@ -367,9 +350,7 @@ class Worker {
   std::vector<Finished> ended_;  // not yet written down
   bool urgent_ = false;          // one of them at least is no poll
   Clock::time_point next_key_look_ = Clock::now();
-  Clock::time_point gate_{};
-  int limit_ = kUnlimited;  // calls under way, less than capacity after a rate limit
-  bool key_refused_ = false;
+  Gate gate_;
   TimestampTz answered_at_ = 0;
   std::mt19937_64 engine_;
   std::uniform_real_distribution<double> unit_{0.0, 1.0};

@@ -100,10 +100,12 @@ staged('F15', 'synchronous_commit = remote_apply while the standby is down', sub
 	$node->reload;
 	wait_until('the standby is synchronous', sub { $node->safe_psql('postgres', "SELECT sync_state FROM pg_stat_replication WHERE application_name = 'gone'") eq 'sync' });
 	$standby->stop('immediate');
-	# Nothing can be committed now but by whoever does not wait.
-	my $waiting = $node->background_psql('postgres');
+	# Nothing can be committed now but by whoever does not wait. Its answer is not waited for: where the worker is in its commit already, it holds
+	# the lock of NOTIFY, and whoever notifies too stands behind it.
+	my $waiting = session($node);
 	$waiting->query_safe('SET synchronous_commit = local');
-	$waiting->query_safe("SELECT trainer_submit_training((trainer_prepare_dataset('" . org(2) . "')).id)");
+	$waiting->{stdin} .= "SELECT trainer_submit_training((trainer_prepare_dataset('" . org(2) . "')).id);\n";
+	$waiting->{run}->pump_nb;
 	my $stuck = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'trainer worker' AND wait_event = 'SyncRep'";
 	wait_until('the worker waits in its commit', sub { $node->safe_psql('postgres', $stuck) });
 	my $pid = $node->safe_psql('postgres', $stuck);
@@ -111,9 +113,9 @@ staged('F15', 'synchronous_commit = remote_apply while the standby is down', sub
 	kill 'TERM', $pid;
 	wait_until('the worker ends', sub { !TrainerTest::is_alive($pid) }, 10, 0.01);
 	cmp_ok(my $took = time - $began, '<', 1, 'it can be told to end');
-	$waiting->quit;
 	$node->append_conf('postgresql.conf', "synchronous_standby_names = ''\nsynchronous_commit = on");
 	$node->reload;
+	$waiting->quit;
 	wait_until('all is done', sub { $node->safe_psql('postgres', "SELECT count(*) FROM custom_models WHERE status NOT IN ('deployed', 'retired')") == 0 }, 60);
 	return sprintf 'ends in %.2f s; goes on afterwards', $took;
 });

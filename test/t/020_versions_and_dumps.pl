@@ -131,6 +131,7 @@ my @copies = map { "copy_$_" } qw(plain jobs sections order data);
 $node->safe_psql('postgres', "CREATE DATABASE $_") foreach 'source', @copies;
 set_up_app($node, 'source');
 wait_for_deployment('source', submit_in('source', 1));
+settle($node, 60, 'source');    # what is under way when its worker ends would be taken over in a copy, and so change
 set_setting($node, 'trainer.databases', join ', ', 'postgres', @copies);
 wait_until('the source has no worker', sub { $node->safe_psql('source', 'SELECT running FROM trainer_worker_status()') eq 'f' });
 my $waiting = submit_in('source', 1);
