@@ -17,4 +17,11 @@ namespace trainer::worker {
 core::Result<core::Outcome> call_provider(provider::Call& call, const pg::Settings& settings,
                                           std::chrono::milliseconds longest);
 
+#ifdef TRAINER_TEST
+// In the session of a test that has recorded answers: the next of them, instead of the provider's. Throws where none is
+// left.
+bool has_test_answers();
+provider::HttpReply take_test_answer(provider::HttpRequest request);
+#endif
+
 }  // namespace trainer::worker
