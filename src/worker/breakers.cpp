@@ -86,10 +86,9 @@ bool may_ask_model(const std::string& model, milliseconds cooldown) {
   return may;
 }
 
-void note_attempt(const std::string& model, bool answered, bool is_model_fault, milliseconds cooldown,
-                  const core::Outcome& outcome) {
+void note_attempt(const std::string& model, bool is_model_fault, milliseconds cooldown, const core::Outcome& outcome) {
   if (model.empty()) return;
-  if (answered) note_answer_of(model);
+  if (outcome.delivery == core::Delivery::ok) note_answer_of(model);
   if (is_model_fault) note_failure_of(model, cooldown, core::reason_of(outcome));
 }
 

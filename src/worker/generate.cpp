@@ -89,8 +89,7 @@ Asked ask(const Candidate& candidate, const core::ChatRequest& request, const pg
     asked.took = std::chrono::ceil<milliseconds>(Clock::now() - began);
     const core::Next next = core::after_attempt(asked.outcome, attempt, left(), random_unit);
     asked.after = next.after;
-    note_attempt(candidate.custom_model_id, next.after == core::After::answered, next.is_model_fault,
-                 settings.breaker_cooldown, asked.outcome);
+    note_attempt(candidate.custom_model_id, next.is_model_fault, settings.breaker_cooldown, asked.outcome);
     if (next.after != core::After::again) return asked;
     pause(next.wait);
   }

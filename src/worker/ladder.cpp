@@ -57,7 +57,7 @@ void Ladder::add_custom(const pg::Comment& comment, const std::string& best) {
   const pg::ServingModels models = pg::serving_models(comment.organization_id);
   if (!models.fine_tuned && !models.exemplar) return pass("no custom model");
   if (best == "exemplar") {
-    pass("asked for");
+    pass(models.exemplar ? "asked for" : "no exemplar model");
   } else if (!models.fine_tuned) {
     pass("no fine-tuned model");
   } else {

@@ -78,8 +78,7 @@ void Replies::record(Finished finished) {
   TRAINER_FAULT_POINT("reply-answered");
   const core::Reply& reply = *finished.reply;
   const auto decision = core::decide_reply(reply, finished.outcome, random_);
-  note_attempt(reply.custom_model_id, decision.answered, decision.is_model_fault, settings_.breaker_cooldown,
-               finished.outcome);
+  note_attempt(reply.custom_model_id, decision.is_model_fault, settings_.breaker_cooldown, finished.outcome);
   if (decision.answered) {
     unwritten_.push_back({reply, std::move(finished)});
     return;
