@@ -123,6 +123,8 @@ CREATE TABLE @extschema@.model_feedback (
 );
 CREATE INDEX ON @extschema@.model_feedback (organization_id, custom_model_id);
 CREATE INDEX ON @extschema@.model_feedback (response_id, feedback_type);
+CREATE UNIQUE INDEX model_feedback_once ON @extschema@.model_feedback (organization_id, (metadata ->> 'idempotency_key'))
+  WHERE metadata ? 'idempotency_key';
 COMMENT ON TABLE @extschema@.model_feedback IS 'one row a verdict on a response';
 
 CREATE TABLE @extschema@.trainer_bindings (

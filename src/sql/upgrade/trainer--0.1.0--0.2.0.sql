@@ -120,6 +120,9 @@ CREATE INDEX trainer_model_usage_new ON @extschema@.trainer_model_usage (custom_
 COMMENT ON TABLE @extschema@.trainer_model_usage IS 'replies of each model, their time and cost: the sum of its rows, which the worker folds into one';
 COMMENT ON COLUMN @extschema@.trainer_model_usage.priced IS 'replies whose cost is known';
 
+CREATE UNIQUE INDEX model_feedback_once ON @extschema@.model_feedback (organization_id, (metadata ->> 'idempotency_key'))
+  WHERE metadata ? 'idempotency_key';
+
 ALTER TABLE @extschema@.custom_models
   ADD kind text NOT NULL DEFAULT 'fine_tuned' CHECK (kind IN ('fine_tuned', 'exemplar')),
   DROP CONSTRAINT custom_models_active_has_model,
@@ -220,6 +223,8 @@ CREATE TRIGGER trainer_keep_live_models BEFORE TRUNCATE ON @extschema@.custom_mo
 CREATE TRIGGER trainer_keep_live_models BEFORE TRUNCATE ON @extschema@.trainer_operations
   FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_keep_live_models();
 
+CREATE TRIGGER trainer_complete_feedback BEFORE INSERT ON @extschema@.model_feedback
+  FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_complete_feedback();
 CREATE TRIGGER trainer_tell_sessions AFTER INSERT OR UPDATE OR DELETE ON @extschema@.trainer_bindings
   FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_tell_sessions();
 ALTER TABLE @extschema@.trainer_bindings ENABLE ALWAYS TRIGGER trainer_tell_sessions;
