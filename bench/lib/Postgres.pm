@@ -3,6 +3,7 @@ package Postgres;
 use strict;
 use warnings;
 use IPC::Open2 qw(open2);
+use Time::HiRes qw(sleep);
 
 # new(dir => where the cluster is made). The programs of the private installation are first in PATH.
 sub new {
@@ -49,8 +50,14 @@ sub stop {
 sub set {
     my ($self, %value) = @_;
     my $session = $self->session('postgres');
+    my $loaded = $session->run('SELECT pg_conf_load_time()');
     $session->run("ALTER SYSTEM SET $_ = '$value{$_}'") for sort keys %value;
     $session->run('SELECT pg_reload_conf()');
+    # Every session is told at the same time, and must not go on without it.
+    for (my $tries = 0; $session->run('SELECT pg_conf_load_time()') eq $loaded; ++$tries) {
+        die "the settings are not loaded\n" if $tries == 500;
+        sleep 0.02;
+    }
 }
 
 sub session {
@@ -81,6 +88,7 @@ sub quiet {
 
 package Session;
 use IPC::Open2 qw(open2);
+use Time::HiRes qw(sleep);
 
 my $end = '--end of the answer--';
 

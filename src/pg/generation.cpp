@@ -62,6 +62,11 @@ std::optional<Comment> read_comment(Datum comment_id) {
 }
 
 void require_recordable(const std::string& organization_id, Datum comment_id, const std::string& response_id) {
+  // Nearly always nothing can be in the way.
+  if (response_id.empty() &&
+      !execute("SELECT row_security_active('@extschema@.trainer_generations'::regclass)").boolean(0, 0)) {
+    return;
+  }
   execute("SELECT @extschema@.trainer_require_recordable($1::uuid, $2, $3::uuid)",
           std::move(Args().text(organization_id).datum(UUIDOID, comment_id).text_or_null(response_id)));
 }

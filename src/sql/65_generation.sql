@@ -82,9 +82,6 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF response_id IS NULL AND NOT row_security_active('@extschema@.trainer_generations'::regclass) THEN
-    RETURN;
-  END IF;
   -- The row itself, taken back at once: whatever would keep it out later does so here.
   INSERT INTO @extschema@.trainer_generations (organization_id, comment_id, response_id, rung, reason, model, response_time_ms)
     VALUES ($1, $2, $3, 'base', '', '', 0);
