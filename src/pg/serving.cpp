@@ -28,6 +28,7 @@ extern "C" {
 #include <utils/fmgroids.h>
 #include <utils/fmgrprotos.h>
 #include <utils/inval.h>
+#include <utils/plancache.h>
 #include <utils/rel.h>
 #include <utils/rls.h>
 #include <utils/snapmgr.h>
@@ -75,8 +76,11 @@ void note_relation(Datum, Oid) {
   ++changes;
 }
 
+// A plan has the policies of its role written into it, and not every server makes it anew when the role changes (15.18
+// does not, 15.20 does).
 void note_role(Datum, int, uint32) {
   ++changes;
+  ResetPlanCache();
 }
 
 void listen_to_changes() {
