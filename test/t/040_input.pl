@@ -31,6 +31,7 @@ my %odd = (
 	'boolean'  => [ 'NULL', 'true' ],
 	'jsonb'    => [ 'NULL', q('{}'), q('[]'), q('null'), q('{"a": {"b": 1e1000}}') ],
 	'interval' => [ 'NULL', q('-1 day'), q('178000000 years') ],
+	'timestamp with time zone' => [ 'NULL', q('infinity'), q('-infinity'), q('4714-11-24 00:00:00+00 BC') ],
 	'regclass' => [ 'NULL', '0', '1', q('pg_class') ],
 	'regrole'  => [ 'NULL', '0', '1' ],
 	'oid'      => [ 'NULL', '0' ],
@@ -39,7 +40,7 @@ my %odd = (
 # What exists, so that a function gets to look at its other arguments.
 my $dataset = $node->safe_psql('postgres', "SELECT training_dataset_id FROM custom_models WHERE id = '$model'");
 my %plain = (organization_id => "'" . org(1) . "'", dataset_id => "'$dataset'", custom_model_id => "'$model'", parent_model_id => "'$model'", split => "'train'",
-	level => "'app'", base_model => "'gpt-4o'", model => "'gpt-4o'", method => "'supervised'", strategy => "'immediate'", timeout => "'1 second'",
+	level => "'app'", feedback_type => "'edited'", base_model => "'gpt-4o'", model => "'gpt-4o'", method => "'supervised'", strategy => "'immediate'", timeout => "'1 second'",
 	min_quality_score => '0.7', min_examples => '10', max_examples => '100', epochs => '3', learning_rate_multiplier => '0.1', validation_fraction => '0.1');
 
 staged('F57', 'NULL, empty, least, greatest and nonsense for every argument of every function, the others plain', sub {
