@@ -14,7 +14,10 @@ constexpr std::chrono::milliseconds kLongestShut{60000};
 
 void Gate::note(const core::Outcome& outcome) {
   if (outcome.delivery == core::Delivery::ok) {
-    if (limit_ < kUnlimited) ++limit_;
+    if (limit_ < kUnlimited && ++answered_ >= limit_) {
+      ++limit_;
+      answered_ = 0;
+    }
     return;
   }
   const core::Failure& failure = outcome.failure;
@@ -23,7 +26,10 @@ void Gate::note(const core::Outcome& outcome) {
   const bool is_key = failure.http_status == 401 && failure.retry_after;
   if (outcome.delivery == core::Delivery::retry_later && (is_rate || is_key)) {
     opens_ = std::max(opens_, Clock::now() + std::min(*failure.retry_after, kLongestShut));
-    if (is_rate) limit_ = kFewCalls;
+    if (is_rate) {
+      limit_ = kFewCalls;
+      answered_ = 0;
+    }
   }
   if (failure.http_status == 401) key_is_refused_ = true;
 }

@@ -1,6 +1,7 @@
 // How many calls the provider lets us make. A limit on one request is a limit on all: until it is over, nothing new is
-// started, and then a few at a time, since all at once would bring the limit back. Each that is answered well makes
-// room for one more.
+// started, and then a few at a time, since all at once would bring the limit back. Each round that is answered well
+// makes room for one more, as TCP does it behind a loss (additive increase, RFC 5681): twice as many a round would be
+// back at the limit at once.
 #pragma once
 
 #include <chrono>
@@ -29,6 +30,7 @@ class Gate {
 
   Clock::time_point opens_{};
   int limit_ = kUnlimited;
+  int answered_ = 0;  // well, in this round
   bool key_is_refused_ = false;
 };
 
