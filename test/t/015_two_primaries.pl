@@ -136,8 +136,9 @@ staged('G17', 'the rows part after the upload: both jobs are made from the same 
 	my $model = train($first, 3);
 	wait_until('the files are there', sub { fault_met($first, 'claimed-create_job:wait') }, 60);
 	set_setting($first, 'trainer.fault', '');
-	copied('files');
+	# Before they start: neither is paused, and the second one would find the job of the first.
 	list_lags();
+	copied('files');
 	job_of_its_own($_, $model) foreach $first, $copy;
 	$sandbox->heal;
 	one_goes_on($model);
