@@ -71,7 +71,7 @@ trainer--$(version).sql: $(sql_parts) trainer.control .deps/sql
 	cat $(sql_parts) >$@
 $(notdir $(upgrade)): $(upgrade) $(sql_parts) src/sql/functions.awk .deps/sql
 	awk -f src/sql/functions.awk $(sql_parts) >.deps/functions.sql
-	sed -e '/^-- all functions$$/{r .deps/functions.sql' -e 'd' -e '}' $< | cat - src/sql/90_privileges.sql >$@
+	awk '/^-- include / { file = $$3; while ((getline line < file) > 0) print line; next } 1' $< | cat - src/sql/90_privileges.sql >$@
 .deps/sql: FORCE
 	@mkdir -p .deps
 	@echo '$(sql_parts)' | cmp -s - $@ || echo '$(sql_parts)' >$@

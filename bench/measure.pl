@@ -11,10 +11,11 @@ use Dataset;
 use Requests;
 use Recording;
 use Serving;
+use Feedback;
 
 my %sets = (dataset => \&Dataset::measure, requests => \&Requests::measure, recording => \&Recording::measure,
-    serving => \&Serving::measure);
-my @order = qw(dataset requests recording serving);
+    serving => \&Serving::measure, feedback => \&Feedback::measure);
+my @order = qw(dataset requests recording serving feedback);
 
 my ($dir, $quick, @only);
 GetOptions('dir=s' => \$dir, 'quick' => \$quick, 'only=s' => \@only) && $dir or die "measure.pl is called by bench/run\n";

@@ -66,6 +66,41 @@ SELECT e.* FROM unnest(ARRAY[$$NULL, 'approved'$$, $$response(1), NULL::text$$, 
   WITH ORDINALITY AS t (arguments, n), error_of(format('SELECT trainer_collect_feedback(%s)', arguments)) AS e ORDER BY n;
 SELECT count(*) = :before AS nothing_came FROM model_feedback;
 
+-- --- what comes later ---
+-- A score fills in what had none, and changes no other.
+SELECT shown(trainer_collect_feedback(response(33), 'approved')) AS no_score_yet;
+INSERT INTO roast_metadata VALUES (response(33), 0.31), (response(33), 0.34), (response(34), 0.9), (response(1), 0.99);
+UPDATE roast_metadata SET rqc_score = 0.1 WHERE response_id = response(33);
+SELECT response_id = response(1) AS of_the_first, quality_score FROM model_feedback WHERE response_id IN (response(1), response(33)) ORDER BY 1;
+-- A reply of which the app says later that it became a response.
+SELECT shown(trainer_collect_feedback(response(42), 'approved')) AS no_model_yet;
+INSERT INTO trainer_generations (organization_id, comment_id, custom_model_id, rung, reason, model, response_time_ms) VALUES (org(1), md5('c42')::uuid, md5('m2')::uuid, 'fine_tuned', '', 'x', 1)
+  RETURNING id AS generation \gset
+SELECT response_id = response(42) AS linked FROM trainer_link_response(:'generation', response(42));
+SELECT shown(f) FROM model_feedback AS f WHERE response_id = response(42);
+-- The app's own column, when it is mapped.
+ALTER TABLE responses ADD status text;
+SELECT role, triggers FROM trainer_attach(columns => '{"responses": {"approval": "status"}}') WHERE triggers <> '{}';
+UPDATE responses SET status = 'approved' WHERE id IN (response(8), response(28));
+UPDATE responses SET status = 'rejected' WHERE id = response(28);
+UPDATE responses SET status = 'rejected', response_text = response_text || '.' WHERE id = response(28);
+UPDATE responses SET status = 'approved', response_text = 'Reply, by a person' WHERE id = response(9);
+UPDATE responses SET status = 'posted' WHERE id = response(8);
+SELECT shown(f) FROM model_feedback AS f WHERE metadata ->> 'source' = 'app' ORDER BY created_at, response_id = response(8), xid, feedback_type;
+SELECT role, triggers FROM trainer_attach() WHERE triggers <> '{}';
+ALTER TABLE responses ADD approved boolean;
+SELECT count(*) FROM trainer_attach(columns => '{"responses": {"approval": "approved"}}');
+UPDATE responses SET approved = n = 10 FROM (VALUES (10), (11)) AS v (n) WHERE id = response(n);
+SELECT shown(f) FROM model_feedback AS f WHERE response_id IN (response(10), response(11)) ORDER BY feedback_type;
+-- Where it cannot be counted the app's change stands.
+SET client_min_messages = warning;
+INSERT INTO responses (id, organization_id, approved) VALUES (response(90), org(3), NULL);
+UPDATE responses SET approved = true WHERE id = response(90);
+SELECT approved FROM responses WHERE id = response(90);
+DELETE FROM responses WHERE id = response(90);
+SELECT count(*) FROM trainer_attach();
+SELECT code, message FROM error_of($$SELECT trainer_attach(columns => '{"responses": {"approval": "created_at"}}')$$);
+
 -- --- an app's role, for its own organization ---
 CREATE ROLE regress_feedback_app;
 SELECT count(*) FROM trainer_grant('regress_feedback_app', 'app');
@@ -81,13 +116,59 @@ SELECT count(*) AS of_another FROM trainer_feedback_summary(org(2));
 RESET ROLE;
 
 -- --- what it adds up to, beside plain SQL over the rows ---
-SELECT model_name, version, feedback, approved, rejected, edited, regenerated, approval_rate, mean_rating, stars, mean_quality, tone_match_rate, mean_humor FROM trainer_feedback_summary(org(1));
+CREATE VIEW plain AS
+SELECT f.organization_id, m.version, count(*) AS feedback, count(*) FILTER (WHERE feedback_type = 'approved') AS approved,
+       count(*) FILTER (WHERE feedback_type = 'rejected') AS rejected, count(*) FILTER (WHERE feedback_type = 'edited') AS edited,
+       count(*) FILTER (WHERE feedback_type = 'regenerated') AS regenerated, round(avg((feedback_type = 'approved')::int), 4) AS approval_rate, round(avg(rating), 2) AS mean_rating,
+       round(avg(f.quality_score), 4) AS mean_quality, round(avg(tone_match::int), 4) AS tone_match_rate, round(avg(humor_effectiveness), 4) AS mean_humor,
+       round(avg(edit_distance)::numeric, 4) AS mean_edit_distance
+FROM model_feedback AS f LEFT JOIN custom_models AS m ON m.id = f.custom_model_id GROUP BY f.organization_id, f.custom_model_id, m.version;
+CREATE VIEW differs AS
+SELECT coalesce(p.version, s.version) AS version, p.feedback AS plain, s.feedback AS counted FROM plain AS p
+FULL JOIN (SELECT o.id AS organization_id, s.* FROM organizations AS o, trainer_feedback_summary(o.id) AS s) AS s ON s.organization_id = p.organization_id AND s.version IS NOT DISTINCT FROM p.version
+WHERE (p.feedback, p.approved, p.rejected, p.edited, p.regenerated, p.approval_rate, p.mean_rating, p.mean_quality, p.tone_match_rate, p.mean_humor, p.mean_edit_distance)
+  IS DISTINCT FROM (s.feedback, s.approved, s.rejected, s.edited, s.regenerated, s.approval_rate, s.mean_rating, s.mean_quality, s.tone_match_rate, s.mean_humor, s.mean_edit_distance);
+SELECT model_name, version, feedback, approved, rejected, edited, regenerated, approval_rate, mean_rating, stars, mean_quality, tone_match_rate, mean_humor, mean_edit_distance FROM trainer_feedback_summary(org(1));
 SELECT version, feedback FROM trainer_feedback_summary(org(1), since => now() - interval '1 hour');
 SELECT count(*) FROM trainer_feedback_summary(org(1), since => now() + interval '1 hour');
-SELECT sum(feedback) = (SELECT count(*) FROM model_feedback WHERE organization_id = org(1)) AS all_counted FROM trainer_feedback_summary(org(1));
 SELECT feedback, approved FROM trainer_feedback_summary(org(2));
+SELECT * FROM differs;
+-- Added up by the worker, as it happens; then changed, deleted and taken back, before and after.
+SELECT trainer_roll_up_feedback() > 0 AS told;
+SELECT sum(feedback) = (SELECT count(*) FROM model_feedback) AS all_added_up FROM trainer_feedback_totals;
+SELECT version, user_approval_rate, quality_score FROM custom_models ORDER BY version;
+SELECT * FROM differs;
+UPDATE model_feedback SET rating = 2, feedback_type = 'rejected' WHERE response_id = response(22);
+DELETE FROM model_feedback WHERE response_id = response(21);
+SELECT count(*) AS changes FROM trainer_feedback_changes;
+SELECT * FROM differs;
+BEGIN;
+INSERT INTO model_feedback (organization_id, response_id, feedback_type, rating) VALUES (org(1), response(12), 'approved', 5);
+UPDATE model_feedback SET rating = 1 WHERE response_id = response(12);
+DELETE FROM model_feedback WHERE response_id IN (response(12), response(31));
+SELECT * FROM differs;
+SELECT count(*) FROM trainer_roll_up_feedback();
+SELECT * FROM differs;
+ROLLBACK;
+SELECT * FROM differs;
+SELECT count(*) FROM trainer_roll_up_feedback();
+SELECT count(*) AS changes FROM trainer_feedback_changes;
+SELECT * FROM differs;
+-- An organization that goes, and a table that is emptied.
+DELETE FROM responses WHERE organization_id = org(2);
+SELECT count(*) AS without_their_response FROM model_feedback WHERE organization_id = org(2) AND response_id IS NULL;
+DELETE FROM organizations WHERE id = org(2);
+SELECT count(*) FROM trainer_roll_up_feedback();
+SELECT count(*) AS left_over FROM trainer_feedback_totals WHERE organization_id = org(2);
+SELECT * FROM differs;
+TRUNCATE model_feedback;
+SELECT count(*) FROM trainer_feedback_totals;
+SELECT count(*) FROM trainer_collect_feedback(response(13), 'approved');
+SELECT * FROM differs;
 
 DROP OWNED BY regress_feedback_app;
+SET client_min_messages = warning;
+DROP VIEW differs, plain;
 DROP EXTENSION trainer CASCADE;
 DROP TABLE organizations, comments, responses, roast_metadata;
 DROP FUNCTION org(int), response(int), error_of(text);

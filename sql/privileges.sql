@@ -40,7 +40,7 @@ SELECT count(plpgsql_validator(oid)) > 0 AS valid FROM routine WHERE lanname = '
 SELECT oid::regclass::text COLLATE "C" AS name FROM relation WHERE relkind IN ('r', 'p') AND NOT relrowsecurity ORDER BY 1;
 -- Views that read with their owner's rights.
 SELECT oid::regclass::text COLLATE "C" AS name FROM relation WHERE relkind = 'v' AND NOT coalesce(reloptions, '{}') @> '{security_invoker=true}' ORDER BY 1;
--- Not in a dump: sequences of identity columns and all tables must be.
+-- Not in a dump: sequences of identity columns and all tables must be, but for the counts, which go by this cluster's transactions.
 SELECT c.oid::regclass::text COLLATE "C" AS name FROM relation AS c, pg_extension AS e
 WHERE e.extname = 'trainer' AND c.relkind = 'r' AND NOT c.oid = ANY (e.extconfig) ORDER BY 1;
 

@@ -7,6 +7,7 @@
 extern "C" {
 #include <storage/lock.h>
 #include <utils/guc.h>
+#include <utils/timeout.h>
 }
 
 namespace trainer::pg {
@@ -26,6 +27,15 @@ AsRole::~AsRole() {
 void AsRole::set(const char* name, const std::string& value) {
   const char* text = value.c_str();
   guarded([&] { set_config_option(name, text, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false); });
+}
+
+StatementTimeout::StatementTimeout(std::chrono::milliseconds timeout) {
+  const int ms = static_cast<int>(timeout.count());
+  guarded([&] { enable_timeout_after(STATEMENT_TIMEOUT, ms); });
+}
+
+StatementTimeout::~StatementTimeout() {
+  disable_timeout(STATEMENT_TIMEOUT, false);
 }
 
 void release_session_locks() {

@@ -1,6 +1,7 @@
 // Other rights than the process's own, for the life of an object.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "pg/guard.h"
@@ -27,6 +28,15 @@ class AsRole {
   int saved_context_ = 0;
   int nest_level_ = 0;
   int exceptions_;
+};
+
+// The server ends what runs for longer, as it does for a session's statement_timeout: the worker waits for it.
+class StatementTimeout {
+ public:
+  explicit StatementTimeout(std::chrono::milliseconds timeout);
+  ~StatementTimeout();
+  StatementTimeout(const StatementTimeout&) = delete;
+  StatementTimeout& operator=(const StatementTimeout&) = delete;
 };
 
 // Advisory locks that other code has taken for the session outlive its transaction, and its failure: none is ours.

@@ -253,13 +253,8 @@ std::string report(const Selection& selection) {
   return json + "}";
 }
 
-// The id and the whole row.
-struct Inserted {
-  Datum id;
-  Datum row;
-};
-
-Inserted insert_dataset(const Request& request, const Selection& selection) {
+// The id.
+Datum insert_dataset(const Request& request, const Selection& selection) {
   constexpr const char* kInsert = R"(
     INSERT INTO @extschema@.training_datasets AS d
       (organization_id, name, roast_count, validation_count, min_quality_score, include_persona, include_platform_context,
@@ -269,7 +264,7 @@ Inserted insert_dataset(const Request& request, const Selection& selection) {
        jsonb_strip_nulls(jsonb_build_object('base_model', $8, 'epochs', $9, 'learning_rate_multiplier', $10,
                                             'method', $11, 'seed', $12, 'batch_size', $13)),
        $14::jsonb, 'ready', now())
-    RETURNING d.id, d)";
+    RETURNING d.id)";
   const core::DatasetBuilder& builder = selection.builder;
   Args args;
   args.datum(UUIDOID, request.organization)
@@ -288,7 +283,7 @@ Inserted insert_dataset(const Request& request, const Selection& selection) {
       .text(report(selection));
   Rows rows = execute(kInsert, std::move(args));
   bool null = false;
-  return {rows.datum(0, 0, &null), rows.datum(0, 1, &null)};
+  return rows.datum(0, 0, &null);
 }
 
 // One INSERT's worth of examples, as arrays.
@@ -389,9 +384,12 @@ Datum prepare_dataset(FunctionCallInfo fcinfo) {
   check_enough(statements, request, selection);
   selection.builder.assign_split(request.validation_fraction);
 
-  const Inserted dataset = insert_dataset(request, selection);
-  insert_examples(dataset.id, request, system, selection);
-  return guarded([&] { return SPI_datumTransfer(dataset.row, false, -1); });
+  const Datum dataset = insert_dataset(request, selection);
+  insert_examples(dataset, request, system, selection);
+  Rows row = execute("SELECT @extschema@.trainer_keep_held_out($1)", std::move(Args().datum(UUIDOID, dataset)));
+  bool null = false;
+  Datum made = row.datum(0, 0, &null);
+  return guarded([&] { return SPI_datumTransfer(made, false, -1); });
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "pg/generation.h"
 
-#include <set>
+#include "pg/kept_statement.h"
+#include "pg/trigger.h"
 
 extern "C" {
 #include <utils/inval.h>
@@ -9,37 +10,6 @@ extern "C" {
 namespace trainer::pg {
 namespace {
 
-// The statement over the app's tables is put together once, and again after whatever may have changed it: DDL on any
-// table, and, by the trigger of trainer_bindings, another binding.
-bool statement_is_known = false;
-
-void forget_statement(Datum, Oid) {
-  statement_is_known = false;
-}
-
-// A plan is kept by the address of its statement, so each text has one for the life of the process.
-const char* comment_statement() {
-  static std::set<std::string> texts;
-  static const char* current = nullptr;
-  static bool registered = false;
-  if (!registered) {
-    guarded([] { CacheRegisterRelcacheCallback(forget_statement, Datum{0}); });
-    registered = true;
-  }
-  if (!statement_is_known) {
-    // Known from before the look on: what changes meanwhile counts.
-    statement_is_known = true;
-    try {
-      Rows rows = execute("SELECT @extschema@.trainer_comment_statement()");
-      current = texts.insert(rows.text(0, 0)).first->c_str();
-    } catch (...) {
-      statement_is_known = false;
-      throw;
-    }
-  }
-  return current;
-}
-
 bool plan_includes_models(const std::string& plan) {
   return execute("SELECT $1 = ANY (@extschema@.trainer_plans())", std::move(Args().text(plan))).boolean(0, 0);
 }
@@ -47,8 +17,8 @@ bool plan_includes_models(const std::string& plan) {
 }  // namespace
 
 std::optional<Comment> read_comment(Datum comment_id) {
-  const char* statement = comment_statement();
-  Rows row = execute(statement, std::move(Args().datum(UUIDOID, comment_id)));
+  static KeptStatement statement("SELECT @extschema@.trainer_comment_statement()");
+  const Rows row = statement.run(std::move(Args().datum(UUIDOID, comment_id))).value();
   if (row.empty()) return std::nullopt;
   Comment comment;
   comment.organization_id = row.text(0, 0);
@@ -147,13 +117,7 @@ void fold_usage() {
 
 // Tells every session that what it keeps of the table's rows is out of date, when the transaction commits.
 TRAINER_FUNCTION(trainer_tell_sessions) {
-  if (!CALLED_AS_TRIGGER(fcinfo)) {
-    trainer::pg::guarded([] {
-      ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),  // as PL/pgSQL says it
-                      errmsg("trigger functions can only be called as triggers")));
-    });
-  }
-  auto* data = reinterpret_cast<TriggerData*>(fcinfo->context);
+  TriggerData* data = trainer::pg::trigger_data(fcinfo);
   trainer::pg::guarded([&] { CacheInvalidateRelcache(data->tg_relation); });
   return PointerGetDatum(nullptr);
 }

@@ -4,10 +4,6 @@
 #include "pg/spi.h"
 #include "pg/turns.h"
 
-extern "C" {
-#include <utils/timeout.h>
-}
-
 namespace trainer::pg {
 namespace {
 
@@ -15,7 +11,7 @@ namespace {
 #define LIVE "state IN ('ready', 'sending', 'writing')"
 
 // The app's code is given so long to let a reply in: the worker waits for it.
-constexpr int kWriteTimeoutMs = 5000;
+constexpr std::chrono::milliseconds kWriteTimeout{5000};
 
 constexpr const char* kAdd =
     "INSERT INTO @extschema@.trainer_generation_requests (organization_id, comment_id, response_id, requested_by,"
@@ -68,16 +64,22 @@ constexpr const char* kKeep =
 
 constexpr const char* kKept =
     "SELECT q.response_id, q.organization_id, q.comment_id, q.response_text, q.requested_by, r.oid,"
-    "  @extschema@.trainer_role_search_path(r.oid), @extschema@.trainer_response_statement()"
+    "  @extschema@.trainer_role_search_path(r.oid),"
+    "  CASE WHEN q.comparison_id IS NULL THEN @extschema@.trainer_response_statement() END"
     " FROM @extschema@.trainer_generation_requests q"
     " LEFT JOIN pg_roles r ON r.oid = q.role_oid AND r.rolname = q.requested_by"
     " WHERE q.id = $1::uuid AND q.attempt = $2 AND q.epoch = $3 AND q.state = 'writing' FOR UPDATE OF q";
 
 constexpr const char* kDone =
     "WITH done AS (UPDATE @extschema@.trainer_generation_requests SET state = 'done', finished_at = now(),"
-    "   response_text = NULL, last_error = NULL WHERE id = $1::uuid RETURNING generation_id, response_id)"
-    " UPDATE @extschema@.trainer_generations g SET response_id = done.response_id FROM done WHERE g.id = "
-    "done.generation_id";
+    "   response_text = NULL, last_error = NULL WHERE id = $1::uuid RETURNING generation_id, response_id, "
+    "comparison_id)"
+    " UPDATE @extschema@.trainer_generations g SET response_id = done.response_id FROM done"
+    " WHERE g.id = done.generation_id AND done.comparison_id IS NULL";
+
+constexpr const char* kCompared =
+    "SELECT @extschema@.trainer_score_comparison(q.comparison_id, q.response_text)"
+    " FROM @extschema@.trainer_generation_requests q WHERE q.id = $1::uuid";
 
 constexpr const char* kPostpone =
     "UPDATE @extschema@.trainer_generation_requests SET state = $4, tries = tries + 1, last_error = $5,"
@@ -116,17 +118,6 @@ core::Reply read_reply(const Rows& rows, std::uint64_t row, std::int64_t epoch) 
   reply.has_role = rows.boolean(row, column++);
   return reply;
 }
-
-// The server ends what runs for longer, as it does for a session's statement_timeout.
-class WriteTimeout {
- public:
-  WriteTimeout() {
-    guarded([] { enable_timeout_after(STATEMENT_TIMEOUT, kWriteTimeoutMs); });
-  }
-  ~WriteTimeout() { disable_timeout(STATEMENT_TIMEOUT, false); }
-  WriteTimeout(const WriteTimeout&) = delete;
-  WriteTimeout& operator=(const WriteTimeout&) = delete;
-};
 
 }  // namespace
 
@@ -240,9 +231,10 @@ bool keep_reply(const core::Reply& reply, const core::Completion& completion, st
   return true;
 }
 
-void write_reply(const core::Reply& reply) {
-  Rows kept = execute(kKept, claim_of(reply));
-  if (kept.empty()) return;
+namespace {
+
+// Into the app's table, with the rights of who asked. `kept`: a row of kKept.
+void write_response(const Rows& kept) {
   if (kept.is_null(0, 5)) {
     fail(
         {core::Condition::wrong_state, "role \"" + kept.text(0, 4) + "\", which asked for the reply, is gone", "", ""});
@@ -254,12 +246,22 @@ void write_reply(const core::Reply& reply) {
   // What is deferred would be fired at the commit, with the worker's rights: in a restricted operation the server
   // refuses.
   execute_once("SET CONSTRAINTS ALL IMMEDIATE");
-  {
-    AsRole asked(static_cast<Oid>(kept.bigint(0, 5)), SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-    asked.set("search_path", kept.text(0, 6));
-    asked.set("trainer.organization_id", kept.text(0, 1));
-    WriteTimeout timeout;
-    execute_once(kept.text(0, 7), std::move(args));
+  AsRole asked(static_cast<Oid>(kept.bigint(0, 5)), SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+  asked.set("search_path", kept.text(0, 6));
+  asked.set("trainer.organization_id", kept.text(0, 1));
+  StatementTimeout timeout(kWriteTimeout);
+  execute_once(kept.text(0, 7), std::move(args));
+}
+
+}  // namespace
+
+void write_reply(const core::Reply& reply) {
+  Rows kept = execute(kKept, claim_of(reply));
+  if (kept.empty()) return;
+  if (kept.is_null(0, 7)) {
+    execute(kCompared, std::move(Args().text(reply.id)));
+  } else {
+    write_response(kept);
   }
   execute(kDone, std::move(Args().text(reply.id)));
 }

@@ -36,6 +36,10 @@ int model_grace_period_ms = 900000;
 int breaker_cooldown_ms = 30000;
 int max_response_kb = 16384;
 int min_training_examples = 100;
+int retrain_threshold = 100;
+int retrain_cooldown_s = 86400;
+int retrain_min_new_examples = 10;
+double retrain_margin = 0.05;
 double retry_learning_rate_factor = 0.5;
 bool auto_deploy = true;
 bool exemplar_fallback = true;
@@ -188,6 +192,19 @@ void define_serving_settings() {
               "Then one session asks it again.", &breaker_cooldown_ms, 30000, 100, 86400000, PGC_SIGHUP, GUC_UNIT_MS);
 }
 
+void define_retraining_settings() {
+  int_setting("trainer.retrain_threshold", "Sets how much feedback on a model has it trained anew.",
+              "0 switches retraining off.", &retrain_threshold, 100, 0, INT_MAX, PGC_SIGHUP, 0);
+  int_setting("trainer.retrain_cooldown", "Sets the time between two trainings of an organization.",
+              "Of those that begin by themselves.", &retrain_cooldown_s, 86400, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_S);
+  int_setting("trainer.retrain_min_new_examples", "Sets how many examples must be new for a retraining.", nullptr,
+              &retrain_min_new_examples, 10, 0, INT_MAX, PGC_SIGHUP, 0);
+  DefineCustomRealVariable("trainer.retrain_margin",
+                           "Sets by how much a new version may be worse than the one that serves, and replace it.",
+                           "Of the score, from 0 to 1, and as a part of the validation loss.", &retrain_margin, 0.05, 0,
+                           1, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+}
+
 void define_training_settings() {
   int_setting("trainer.min_training_examples", "Sets the default least number of examples of a dataset.", nullptr,
               &min_training_examples, 100, 10, INT_MAX, PGC_USERSET, 0);
@@ -220,6 +237,7 @@ void define_settings() {
   define_provider_settings();
   define_worker_settings();
   define_training_settings();
+  define_retraining_settings();
   define_serving_settings();
 #ifdef TRAINER_TEST
   define_fault_setting();

@@ -48,7 +48,7 @@ void check(int code, const char* what) {
   if (code < 0) throw std::runtime_error(std::string(what) + ": " + SPI_result_code_string(code));
 }
 
-Rows run_plan(SPIPlanPtr plan, Args& args, Snapshot snapshot) {
+Rows run_under(Snapshot snapshot, SPIPlanPtr plan, Args& args) {
   Datum* values = args.values().data();
   const char* nulls = args.nulls();
   bool read_only = snapshot == Snapshot::statement;
@@ -69,7 +69,7 @@ SPIPlanPtr prepare(const std::string& sql, const Args& args) {
 }  // namespace
 
 Spi::Spi() : exceptions_(std::uncaught_exceptions()) {
-  known_schema().clear();
+  known_schema().clear();  // looked up again by the first statement that names it
   check(guarded([] { return SPI_connect(); }), "could not connect to SPI");
 }
 
@@ -111,17 +111,23 @@ Rows execute(const char* statement, Args args, Snapshot snapshot) {
   // the extension may be dropped and created again elsewhere.
   static std::map<std::pair<const char*, std::string>, SPIPlanPtr> plans;
   auto [entry, is_new] = plans.try_emplace({statement, extension_schema()}, nullptr);
-  if (entry->second == nullptr) {
-    SPIPlanPtr plan = prepare(qualified(statement), args);
-    check(guarded([&] { return SPI_keepplan(plan); }), "could not keep a plan");
-    entry->second = plan;
-  }
-  return run_plan(entry->second, args, snapshot);
+  if (entry->second == nullptr) entry->second = keep_plan(qualified(statement), args);
+  return run_under(snapshot, entry->second, args);
+}
+
+SPIPlanPtr keep_plan(const std::string& statement, const Args& args) {
+  SPIPlanPtr plan = prepare(statement, args);
+  check(guarded([&] { return SPI_keepplan(plan); }), "could not keep a plan");
+  return plan;
+}
+
+Rows run_plan(SPIPlanPtr plan, Args& args) {
+  return run_under(Snapshot::fresh, plan, args);
 }
 
 Rows execute_once(const std::string& statement, Args args, Snapshot snapshot) {
   SPIPlanPtr plan = prepare(qualified(statement), args);
-  return run_plan(plan, args, snapshot);
+  return run_under(snapshot, plan, args);
 }
 
 Args& Args::datum(Oid type, Datum value, bool null) {

@@ -93,6 +93,11 @@ Rows execute(const char* statement, Args args = {}, Snapshot snapshot = Snapshot
 // Runs a statement that was put together at run time, e.g. over the app's tables.
 Rows execute_once(const std::string& statement, Args args = {}, Snapshot snapshot = Snapshot::fresh);
 
+// A plan that lives as long as the process, of a statement that needs no @extschema@; and its execution, as by
+// Snapshot::fresh.
+SPIPlanPtr keep_plan(const std::string& statement, const Args& args);
+Rows run_plan(SPIPlanPtr plan, Args& args);
+
 // Fills in @extschema@.
 std::string qualified(std::string_view statement);
 

@@ -118,14 +118,21 @@ CREATE TABLE @extschema@.model_feedback (
   humor_effectiveness numeric(3,2) CHECK (humor_effectiveness BETWEEN 0 AND 1),
   metadata jsonb NOT NULL DEFAULT '{}',
   created_at timestamptz NOT NULL DEFAULT now(),
-  CONSTRAINT model_feedback_edit_has_text CHECK (feedback_type <> 'edited' OR edited_roast IS NOT NULL),
-  FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id)
+  edit_distance real CHECK (edit_distance BETWEEN 0 AND 1),
+  xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  CONSTRAINT model_feedback_edit_has_text CHECK (feedback_type <> 'edited' OR edited_roast IS NOT NULL)
 );
 CREATE INDEX ON @extschema@.model_feedback (organization_id, custom_model_id);
 CREATE INDEX ON @extschema@.model_feedback (response_id, feedback_type);
 CREATE UNIQUE INDEX model_feedback_once ON @extschema@.model_feedback (organization_id, (metadata ->> 'idempotency_key'))
   WHERE metadata ? 'idempotency_key';
+CREATE INDEX model_feedback_uncounted ON @extschema@.model_feedback (xid);
 COMMENT ON TABLE @extschema@.model_feedback IS 'one row a verdict on a response';
+COMMENT ON COLUMN @extschema@.model_feedback.custom_model_id IS
+  'the model that wrote the response, of the same organization; kept by triggers, since a foreign key would have all writers lock one row; null: the base model';
+COMMENT ON COLUMN @extschema@.model_feedback.edit_distance IS
+  'of an edit: Levenshtein''s distance by the length of the longer text, 0 (the same) to 1 (another altogether); of the first 1,000 characters';
+COMMENT ON COLUMN @extschema@.model_feedback.xid IS 'the transaction that wrote the row: by it the row is counted once';
 
 CREATE TABLE @extschema@.trainer_bindings (
   role text PRIMARY KEY CHECK (role IN ('organizations', 'comments', 'responses', 'quality', 'persona')),

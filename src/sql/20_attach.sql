@@ -17,6 +17,7 @@ AS $$
     ('responses', 'comment_id', 'uuid', 'always'),
     ('responses', 'response_text', 'text', 'always'),
     ('responses', 'created_at', 'time', 'always'),
+    ('responses', 'approval', 'verdict', 'if mapped'),
     ('quality', 'response_id', 'uuid', 'always'),
     ('quality', 'rqc_score', 'number', 'always'),
     ('persona', 'organization_id', 'uuid', 'always'),
@@ -27,7 +28,7 @@ AS $$
     ('persona', 'custom_style_prompt', 'text', 'if there')
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_host_columns() IS
-  'the columns that each role of the app''s tables has; need: always, unless mapped to JSON null, or used if there';
+  'the columns that each role of the app''s tables has; need: always, unless mapped to JSON null, used if there, or used if mapped';
 
 CREATE FUNCTION @extschema@.trainer_host_foreign_keys(OUT name text, OUT from_table text, OUT from_column text, OUT role text, OUT on_delete text)
 RETURNS SETOF record
@@ -67,12 +68,13 @@ AS $$
     WHEN 'uuid' THEN oid = 'uuid'::regtype
     WHEN 'text' THEN typcategory = 'S' OR typtype = 'e'
     WHEN 'number' THEN oid IN ('numeric'::regtype, 'double precision'::regtype, 'real'::regtype)
+    WHEN 'verdict' THEN typcategory = 'S' OR typtype = 'e' OR oid = 'boolean'::regtype
     WHEN 'time' THEN oid IN ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
   END
   FROM pg_type WHERE oid = @extschema@.trainer_base_type(type)
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_type_fits(oid, text) IS
-  'can a column of the type be read as a uuid, text, number or time?';
+  'can a column of the type be read as a uuid, text, number, verdict or time?';
 
 -- In dotted form whatever the caller's search path.
 CREATE FUNCTION @extschema@.trainer_relation_name(relation regclass) RETURNS text
@@ -143,6 +145,7 @@ AS $$
     AND CASE
       WHEN coalesce(mapping, '{}') ? host.name THEN mapping ->> host.name IS NOT NULL
       WHEN host.need = 'if there' THEN (@extschema@.trainer_live_column(relation, host.name)).attnum IS NOT NULL
+      WHEN host.need = 'if mapped' THEN false
       ELSE true
     END
 $$;
@@ -181,7 +184,7 @@ BEGIN
       THEN format('%s.%s: no such column in %s%s', $1, host.name, shown,
                   CASE WHEN $3 ->> host.name <> host.name THEN format(': %s', $3 ->> host.name) END)
       ELSE format('%s.%s: %s.%I is of type %s, not %s', $1, host.name, shown, $3 ->> host.name, format_type(live.type, NULL),
-                  CASE host.kind WHEN 'number' THEN 'numeric or double precision' WHEN 'time' THEN 'timestamptz' ELSE host.kind END)
+                  CASE host.kind WHEN 'number' THEN 'numeric or double precision' WHEN 'time' THEN 'timestamptz' WHEN 'verdict' THEN 'text or boolean' ELSE host.kind END)
       END
     FROM @extschema@.trainer_host_columns() WITH ORDINALITY AS host (role, name, kind, need, position)
     CROSS JOIN LATERAL @extschema@.trainer_live_column($2, $3 ->> host.name) AS live
@@ -259,30 +262,21 @@ END;
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_bind_foreign_keys() IS 'makes the foreign keys to the app''s tables what the bindings ask for';
 
--- A foreign key to the app's table knows nothing of tenants, and its error would tell that another tenant's response exists.
-CREATE FUNCTION @extschema@.trainer_check_response() RETURNS trigger
+-- A trigger of ours on a table of the app, which DROP EXTENSION takes along.
+CREATE FUNCTION @extschema@.trainer_bind_trigger(of_role text, name text, event text, action text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  found_one boolean;
+  relation text;
 BEGIN
-  IF NEW.response_id IS NULL THEN
-    RETURN NEW;
-  END IF;
-  EXECUTE (SELECT format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.%I = $1 AND r.%I = $2)',
-                         @extschema@.trainer_relation_name(b.relation), b.columns ->> 'id', b.columns ->> 'organization_id')
-           FROM @extschema@.trainer_bindings AS b WHERE b.role = 'responses')
-    INTO found_one USING NEW.response_id, NEW.organization_id;
-  IF NOT found_one THEN
-    RAISE EXCEPTION 'response % does not exist', NEW.response_id
-      USING ERRCODE = 'foreign_key_violation', DETAIL = format('Organization %s has no such response.', NEW.organization_id);
-  END IF;
-  RETURN NEW;
+  UPDATE @extschema@.trainer_bindings AS b SET triggers = triggers || name WHERE b.role = of_role
+    RETURNING @extschema@.trainer_relation_name(b.relation) INTO relation;
+  EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s', name, event, relation, action);
+  EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION trainer', name, relation);
 END;
 $$;
-COMMENT ON FUNCTION @extschema@.trainer_check_response() IS
-  'refuses feedback on a response that is not the organization''s own; looks with the rights of whoever writes';
+COMMENT ON FUNCTION @extschema@.trainer_bind_trigger(text, text, text, text) IS 'makes a trigger on the table that is bound to a role, and notes it there';
 
 CREATE FUNCTION @extschema@.trainer_bind_triggers(generate_replies boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql
@@ -290,32 +284,43 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   old record;
-  comments @extschema@.trainer_bindings;
+  bound record;
 BEGIN
   -- Whichever table was bound before.
   FOR old IN
     SELECT t.tgname, @extschema@.trainer_relation_name(t.tgrelid) AS relation FROM pg_trigger AS t
-    WHERE t.tgfoid IN ('@extschema@.trainer_check_response()'::regprocedure, '@extschema@.trainer_reply_to_comment()'::regprocedure)
+    WHERE t.tgfoid IN ('@extschema@.trainer_reply_to_comment()'::regprocedure, '@extschema@.trainer_response_judged()'::regprocedure,
+                       '@extschema@.trainer_score_arrived()'::regprocedure)
       AND NOT t.tgisinternal AND t.tgparentid = 0
   LOOP
     EXECUTE format('DROP TRIGGER %I ON %s', old.tgname, old.relation);
   END LOOP;
-  UPDATE @extschema@.trainer_bindings SET triggers = '{model_feedback_own_response}' WHERE role = 'responses';
-  IF FOUND THEN
-    CREATE TRIGGER model_feedback_own_response BEFORE INSERT OR UPDATE OF organization_id, response_id
-      ON @extschema@.model_feedback FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_check_response();
-  END IF;
+  UPDATE @extschema@.trainer_bindings SET triggers = '{}';
   IF generate_replies THEN
-    UPDATE @extschema@.trainer_bindings SET triggers = '{trainer_reply_to_comment}' WHERE role = 'comments' RETURNING * INTO comments;
-    EXECUTE format('CREATE TRIGGER trainer_reply_to_comment AFTER INSERT ON %s FOR EACH ROW EXECUTE FUNCTION '
-                   '@extschema@.trainer_reply_to_comment(%L)', @extschema@.trainer_relation_name(comments.relation), comments.columns ->> 'id');
-    -- DROP EXTENSION takes it along.
-    EXECUTE format('ALTER TRIGGER trainer_reply_to_comment ON %s DEPENDS ON EXTENSION trainer', @extschema@.trainer_relation_name(comments.relation));
+    SELECT b.columns ->> 'id' AS id INTO bound FROM @extschema@.trainer_bindings AS b WHERE b.role = 'comments';
+    PERFORM @extschema@.trainer_bind_trigger('comments', 'trainer_reply_to_comment', 'INSERT',
+      format('FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_reply_to_comment(%L)', bound.id));
+  END IF;
+  SELECT b.columns INTO bound FROM @extschema@.trainer_bindings AS b WHERE b.role = 'responses' AND b.columns ? 'approval';
+  IF FOUND THEN
+    PERFORM @extschema@.trainer_bind_trigger('responses', 'trainer_response_judged', format('UPDATE OF %I', bound.columns ->> 'approval'),
+      format('FOR EACH ROW WHEN (OLD.%1$I IS DISTINCT FROM NEW.%1$I) EXECUTE FUNCTION @extschema@.trainer_response_judged(%1$L, %2$L, %3$L, %4$L)',
+             bound.columns ->> 'approval', bound.columns ->> 'id', bound.columns ->> 'organization_id', bound.columns ->> 'response_text'));
+  END IF;
+  -- Of a view, and of a table of somebody else, scores that come later are not heard of.
+  SELECT b.columns INTO bound FROM @extschema@.trainer_bindings AS b JOIN pg_class AS c ON c.oid = b.relation
+    WHERE b.role = 'quality' AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND pg_has_role(c.relowner, 'USAGE');
+  IF FOUND THEN
+    FOR old IN SELECT event FROM unnest(ARRAY['insert', 'update']) AS event LOOP
+      PERFORM @extschema@.trainer_bind_trigger('quality', 'trainer_score_arrived_by_' || old.event, old.event,
+        format('REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_score_arrived(%L, %L)',
+               bound.columns ->> 'response_id', bound.columns ->> 'rqc_score'));
+    END LOOP;
   END IF;
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_bind_triggers(boolean) IS
-  'makes the triggers what the bindings ask for; generate_replies: and one on the app''s comments that asks for a reply to each new one';
+  'makes the triggers on the app''s tables what the bindings ask for; generate_replies: and one on its comments that asks for a reply to each new one';
 
 CREATE FUNCTION @extschema@.trainer_attach_relations(given jsonb, mapping jsonb, generate_replies boolean) RETURNS void
 LANGUAGE plpgsql
@@ -344,7 +349,10 @@ BEGIN
     WHERE relation.oid IS NOT NULL AND $2 -> role IS DISTINCT FROM 'null'
     UNION ALL
     SELECT format('comments: %s is not a table, and can have no trigger for generate_replies', @extschema@.trainer_relation_name(c.oid))
-    FROM pg_class AS c WHERE c.oid = (given ->> 'comments')::oid AND c.relkind NOT IN ('r', 'p', 'f') AND generate_replies);
+    FROM pg_class AS c WHERE c.oid = (given ->> 'comments')::oid AND c.relkind NOT IN ('r', 'p', 'f') AND generate_replies
+    UNION ALL
+    SELECT format('responses: %s is not a table, and can have no trigger for the column approval', @extschema@.trainer_relation_name(c.oid))
+    FROM pg_class AS c WHERE c.oid = (given ->> 'responses')::oid AND c.relkind NOT IN ('r', 'p', 'f') AND $2 #> '{responses,approval}' IS NOT NULL);
   IF problems <> '{}' THEN
     RAISE EXCEPTION USING ERRCODE = 'TR008', MESSAGE = 'host tables do not fit',
       DETAIL = array_to_string(problems, E'\n'),

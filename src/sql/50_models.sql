@@ -8,6 +8,12 @@ DECLARE
   model @extschema@.custom_models := @extschema@.trainer_find_model(custom_model_id);
   serving @extschema@.custom_models;
 BEGIN
+  -- A version that comes of a retraining proves itself first.
+  IF unless_newer AND EXISTS (SELECT FROM @extschema@.trainer_retraining_decisions AS d
+                              WHERE d.organization_id = model.organization_id AND d.new_model_id = model.id
+                                AND d.decision IN ('training', 'comparing', 'held_back')) THEN
+    RETURN model;
+  END IF;
   LOOP
     SELECT * INTO serving FROM @extschema@.custom_models m
       WHERE m.organization_id = model.organization_id AND m.is_active FOR UPDATE;
@@ -37,6 +43,19 @@ END $$;
 COMMENT ON FUNCTION @extschema@.trainer_activate_model(uuid, boolean) IS
   'makes a model the one that serves its organization, unless a newer version does and that is not to be replaced';
 
+CREATE FUNCTION @extschema@.trainer_deploy_options(options jsonb) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF jsonb_typeof(options) IS DISTINCT FROM 'object' OR options - 'force' <> '{}' OR jsonb_typeof(options -> 'force') <> 'boolean' THEN
+    RAISE EXCEPTION 'invalid options'
+      USING ERRCODE = 'invalid_parameter_value', DETAIL = 'The strategy ''immediate'' takes the option "force", true or false.';
+  END IF;
+  RETURN options;
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_deploy_options(jsonb) IS 'the options of trainer_deploy_model(), checked';
+
 CREATE FUNCTION @extschema@.trainer_deploy_model(
   custom_model_id uuid, strategy text DEFAULT 'immediate', options jsonb DEFAULT '{}')
 RETURNS @extschema@.custom_models
@@ -44,14 +63,12 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   model @extschema@.custom_models;
+  force boolean := coalesce((@extschema@.trainer_deploy_options(options) ->> 'force')::boolean, false);
+  proof @extschema@.trainer_retraining_decisions;
 BEGIN
   IF strategy IS DISTINCT FROM 'immediate' THEN
     RAISE EXCEPTION 'unknown deployment strategy %', coalesce(quote_literal(strategy), 'NULL')
       USING ERRCODE = 'invalid_parameter_value', DETAIL = 'The strategy of this version is ''immediate''.';
-  END IF;
-  IF options IS DISTINCT FROM '{}'::jsonb THEN
-    RAISE EXCEPTION 'invalid options'
-      USING ERRCODE = 'invalid_parameter_value', DETAIL = 'The strategy ''immediate'' takes no options.';
   END IF;
   -- Operations first, then the model: the order in which the worker locks them.
   PERFORM FROM @extschema@.trainer_operations o
@@ -63,6 +80,19 @@ BEGIN
     RAISE EXCEPTION 'the model cannot be deployed'
       USING ERRCODE = 'TR003', DETAIL = format('Model %s has status %s.', model.id, model.status),
             HINT = 'A model can be deployed once its training has succeeded.';
+  END IF;
+  SELECT * INTO proof FROM @extschema@.trainer_retraining_decisions AS d
+    WHERE d.organization_id = model.organization_id AND d.new_model_id = model.id AND d.decision IN ('comparing', 'held_back') FOR UPDATE;
+  IF FOUND AND NOT force THEN
+    RAISE EXCEPTION 'the model has not proved itself'
+      USING ERRCODE = 'TR003',
+            DETAIL = CASE proof.decision WHEN 'comparing' THEN 'It is being compared with the version that serves.' ELSE format('Held back: %s.', proof.reason) END,
+            HINT = 'To deploy it all the same: trainer_deploy_model(..., options => ''{"force": true}'').';
+  ELSIF FOUND THEN
+    UPDATE @extschema@.trainer_retraining_decisions AS d
+      SET decision = 'deployed', forced = true, reason = format('deployed by force: %s', d.reason), due_at = NULL, updated_at = clock_timestamp()
+      WHERE d.id = proof.id;
+    PERFORM @extschema@.trainer_log_event(model.organization_id, model.id, 'deployment_forced', jsonb_build_object('decision_id', proof.id, 'reason', proof.reason));
   END IF;
   IF model.verified_at IS NOT NULL THEN
     RETURN @extschema@.trainer_activate_model(model.id);
@@ -77,7 +107,7 @@ BEGIN
   RETURN model;
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_deploy_model(uuid, text, jsonb) IS
-  'makes a trained model the one that serves; one that has not answered yet is asked first';
+  'makes a trained model the one that serves; one that has not answered yet is asked first; option force: also one that has not proved itself';
 
 CREATE FUNCTION @extschema@.trainer_rollback_model(organization_id uuid, reason text DEFAULT NULL)
 RETURNS @extschema@.custom_models

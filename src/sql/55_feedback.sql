@@ -1,44 +1,79 @@
--- Feedback: verdicts on responses, attributed to the model that wrote them, and what they add up to. Whoever writes needs SELECT on the app's
--- responses; the trigger does the same work for a direct INSERT into model_feedback.
+-- Feedback: verdicts on responses, attributed to the model that wrote them. Whoever writes needs SELECT on the app's responses; the trigger does the
+-- same work for a direct INSERT into model_feedback (src/pg/feedback.cpp).
+
+-- $1 is the organization, $2 the response. Its text and its score: with several the best counts, as for examples; one beyond 0 to 1 is of another scale
+-- and says nothing here.
+CREATE FUNCTION @extschema@.trainer_feedback_statement() RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  b jsonb;
+BEGIN
+  IF NOT EXISTS (SELECT FROM @extschema@.trainer_bindings) THEN
+    RETURN NULL;
+  END IF;
+  b := @extschema@.trainer_bound_tables();
+  RETURN format('SELECT r.%1$I::text, %2$s FROM %3$s AS r WHERE r.%4$I = $2 AND r.%5$I = $1',
+    b #>> '{responses,columns,response_text}',
+    (SELECT format('(SELECT max(q.%1$I::numeric)::numeric(3,2) FROM %2$s AS q WHERE q.%3$I = $2 AND q.%1$I BETWEEN 0 AND 1)', t.columns ->> 'rqc_score',
+                   b #>> '{quality,relation}', t.columns ->> 'response_id')
+     FROM @extschema@.trainer_bindings AS t WHERE t.role = 'quality' AND has_table_privilege(t.relation, 'SELECT')
+     UNION ALL SELECT 'NULL::numeric' LIMIT 1),
+    b #>> '{responses,relation}', b #>> '{responses,columns,id}', b #>> '{responses,columns,organization_id}');
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_feedback_statement() IS
+  'the statement that reads text and score of a response; null when nothing is bound, TR008 when the app''s tables no longer fit';
 
 CREATE FUNCTION @extschema@.trainer_complete_feedback() RETURNS trigger
+LANGUAGE c
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.trainer_complete_feedback() IS
+  'fills in what is known of a response: the model that wrote it, its text and its quality score; refuses one that is not the organization''s own';
+
+CREATE FUNCTION @extschema@.trainer_score_arrived() RETURNS trigger
+LANGUAGE c
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.trainer_score_arrived() IS 'fills in the scores that arrive in the app''s table after the feedback';
+
+CREATE FUNCTION @extschema@.trainer_response_linked() RETURNS trigger
+LANGUAGE c
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.trainer_response_linked() IS 'attributes feedback that came before it was known which model wrote the response';
+
+-- A column of the app that says approved or rejected (or true and false), edited or regenerated, by each change. A text that changes together with
+-- the approval is an edit.
+CREATE FUNCTION @extschema@.trainer_response_judged() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  wrote @extschema@.trainer_generations;
-  b jsonb;
+  old_row jsonb := to_jsonb(OLD);
+  new_row jsonb := to_jsonb(NEW);
+  verdict text := lower(new_row ->> TG_ARGV[0]);
+  is_edited boolean := old_row ->> TG_ARGV[3] IS DISTINCT FROM new_row ->> TG_ARGV[3];
 BEGIN
-  IF NEW.response_id IS NULL THEN
-    RETURN NEW;
+  verdict := CASE verdict WHEN 'true' THEN 'approved' WHEN 'false' THEN 'rejected' ELSE verdict END;
+  IF verdict = 'approved' AND is_edited THEN
+    verdict := 'edited';
   END IF;
-  -- The model that wrote it, whichever serves by now. A response that is not ours to know stays with what it came with.
-  SELECT * INTO wrote FROM @extschema@.trainer_generations AS g
-    WHERE g.organization_id = NEW.organization_id AND g.response_id = NEW.response_id;
-  IF wrote.id IS NOT NULL THEN
-    NEW.custom_model_id := wrote.custom_model_id;
+  IF verdict NOT IN ('approved', 'rejected', 'edited', 'regenerated') OR verdict = 'edited' AND coalesce(new_row ->> TG_ARGV[3], '') = '' THEN
+    RETURN NULL;
   END IF;
-  -- A restored row has what it had.
-  IF NEW.created_at <> now() THEN
-    RETURN NEW;
-  END IF;
-  b := (SELECT jsonb_object_agg(t.role, jsonb_build_object('relation', @extschema@.trainer_relation_name(t.relation), 'columns', t.columns))
-        FROM @extschema@.trainer_bindings AS t WHERE t.role IN ('responses', 'quality') AND has_table_privilege(t.relation, 'SELECT'));
-  IF NEW.original_roast IS NULL AND b ? 'responses' THEN
-    EXECUTE format('SELECT r.%I::text FROM %s AS r WHERE r.%I = $1', b #>> '{responses,columns,response_text}', b #>> '{responses,relation}',
-                   b #>> '{responses,columns,id}') INTO NEW.original_roast USING NEW.response_id;
-  END IF;
-  IF NEW.quality_score IS NULL AND b ? 'quality' THEN
-    -- A score beyond 0 to 1 is of another scale: it says nothing here.
-    EXECUTE format('SELECT max(q.%1$I::numeric) FROM %2$s AS q WHERE q.%3$I = $1 AND q.%1$I BETWEEN 0 AND 1', b #>> '{quality,columns,rqc_score}',
-                   b #>> '{quality,relation}', b #>> '{quality,columns,response_id}') INTO NEW.quality_score USING NEW.response_id;
-  END IF;
-  RETURN NEW;
+  INSERT INTO @extschema@.model_feedback (organization_id, response_id, feedback_type, original_roast, edited_roast, metadata)
+    VALUES ((new_row ->> TG_ARGV[2])::uuid, (new_row ->> TG_ARGV[1])::uuid, verdict, old_row ->> TG_ARGV[3],
+            CASE WHEN verdict = 'edited' THEN new_row ->> TG_ARGV[3] END, '{"source": "app"}');
+  RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+  -- The app's own change is worth more than what we make of it.
+  RAISE WARNING USING ERRCODE = SQLSTATE, MESSAGE = format('the verdict on response %s was not counted: %s', new_row ->> TG_ARGV[1], SQLERRM);
+  RETURN NULL;
 END $$;
-COMMENT ON FUNCTION @extschema@.trainer_complete_feedback() IS
-  'fills in what is known of a response: the model that wrote it, its text and its quality score';
-CREATE TRIGGER trainer_complete_feedback BEFORE INSERT ON @extschema@.model_feedback
-  FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_complete_feedback();
+COMMENT ON FUNCTION @extschema@.trainer_response_judged() IS
+  'turns the app''s own approvals and rejections into feedback, with the rights of whoever changes the response';
 
 CREATE FUNCTION @extschema@.trainer_collect_feedback(
   response_id uuid, feedback_type text, edited_text text DEFAULT NULL, rating integer DEFAULT NULL, tone_match boolean DEFAULT NULL,
@@ -59,11 +94,19 @@ BEGIN
   IF organization IS NULL THEN
     RAISE EXCEPTION 'response % does not exist', $1 USING ERRCODE = 'no_data_found';
   END IF;
-  INSERT INTO @extschema@.model_feedback AS f
-      (organization_id, response_id, feedback_type, edited_roast, rating, tone_match, humor_effectiveness, metadata)
-    VALUES (organization, $1, $2, $3, $4, $5, $6, $7)
-    ON CONFLICT (organization_id, (metadata ->> 'idempotency_key')) WHERE metadata ? 'idempotency_key' DO NOTHING
-    RETURNING * INTO collected;
+  BEGIN
+    INSERT INTO @extschema@.model_feedback AS f
+        (organization_id, response_id, feedback_type, edited_roast, rating, tone_match, humor_effectiveness, metadata)
+      VALUES (organization, $1, $2, $3, $4, $5, $6, $7)
+      ON CONFLICT (organization_id, (metadata ->> 'idempotency_key')) WHERE metadata ? 'idempotency_key' DO NOTHING
+      RETURNING * INTO collected;
+  EXCEPTION WHEN insufficient_privilege THEN
+    -- The policy's own refusal names the table; whether another organization has the response is nobody's affair.
+    IF NOT row_security_active('@extschema@.model_feedback') OR position('"model_feedback"' IN SQLERRM) = 0 THEN
+      RAISE;
+    END IF;
+    RAISE EXCEPTION 'response % does not exist', $1 USING ERRCODE = 'no_data_found';
+  END;
   IF collected.id IS NULL THEN
     SELECT * INTO collected FROM @extschema@.model_feedback AS f
       WHERE f.organization_id = organization AND f.metadata ->> 'idempotency_key' = $7 ->> 'idempotency_key' AND f.metadata ? 'idempotency_key';
@@ -149,26 +192,3 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_collect_feedback(uuid, jsonb) IS
   'the same from JSON: type, editedText, rating, toneMatch, humorEffectiveness, metadata; snake_case is taken as well';
-
-CREATE FUNCTION @extschema@.trainer_feedback_summary(organization_id uuid, since timestamptz DEFAULT NULL)
-RETURNS TABLE (custom_model_id uuid, model_name text, version integer, feedback bigint, approved bigint, rejected bigint, edited bigint, regenerated bigint,
-  approval_rate numeric, mean_rating numeric, stars bigint[], mean_quality numeric, tone_match_rate numeric, mean_humor numeric)
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-  SELECT f.custom_model_id, m.name::text, m.version, f.feedback, f.approved, f.rejected, f.edited, f.regenerated,
-         round(f.approved::numeric / f.feedback, 4), round(f.mean_rating, 2), f.stars, round(f.mean_quality, 4), round(f.tone_match_rate, 4), round(f.mean_humor, 4)
-  FROM (SELECT f.custom_model_id, count(*) AS feedback,
-               count(*) FILTER (WHERE f.feedback_type = 'approved') AS approved, count(*) FILTER (WHERE f.feedback_type = 'rejected') AS rejected,
-               count(*) FILTER (WHERE f.feedback_type = 'edited') AS edited, count(*) FILTER (WHERE f.feedback_type = 'regenerated') AS regenerated,
-               avg(f.rating) AS mean_rating, avg(f.quality_score) AS mean_quality, avg(f.tone_match::integer) AS tone_match_rate,
-               avg(f.humor_effectiveness) AS mean_humor,
-               ARRAY[count(*) FILTER (WHERE f.rating = 1), count(*) FILTER (WHERE f.rating = 2), count(*) FILTER (WHERE f.rating = 3),
-                     count(*) FILTER (WHERE f.rating = 4), count(*) FILTER (WHERE f.rating = 5)] AS stars
-        FROM @extschema@.model_feedback AS f WHERE f.organization_id = $1 AND ($2 IS NULL OR f.created_at >= $2)
-        GROUP BY f.custom_model_id) AS f
-  LEFT JOIN @extschema@.custom_models AS m ON m.id = f.custom_model_id
-  ORDER BY m.version NULLS FIRST
-$$;
-COMMENT ON FUNCTION @extschema@.trainer_feedback_summary(uuid, timestamptz) IS
-  'what an organization''s feedback says of each model: counts by type, approval rate, mean rating, how many of one to five stars; null: the base model';

@@ -20,7 +20,7 @@ BEGIN
   SELECT model.organization_id, model.id, row_number() OVER (ORDER BY e.ordinal), coalesce(substring(t.prompt FROM '^[^"]*: "(.*)"$'), t.prompt), t.prompt, t.reply
   FROM @extschema@.training_examples AS e,
     LATERAL (SELECT e.messages -> -2 ->> 'content' AS prompt, e.messages -> -1 ->> 'content' AS reply) AS t
-  WHERE e.organization_id = model.organization_id AND e.dataset_id = model.training_dataset_id
+  WHERE e.organization_id = model.organization_id AND e.dataset_id = model.training_dataset_id AND e.split = 'train'
     AND e.messages -> -2 ->> 'role' = 'user' AND e.messages -> -1 ->> 'role' = 'assistant' AND t.prompt <> '' AND t.reply <> '';
   GET DIAGNOSTICS indexed = ROW_COUNT;
   INSERT INTO @extschema@.trainer_exemplar_terms (organization_id, custom_model_id, term, examples, ordinals)
@@ -29,7 +29,7 @@ BEGIN
   WHERE x.custom_model_id = model.id GROUP BY word;
   RETURN indexed;
 END $$;
-COMMENT ON FUNCTION @extschema@.trainer_index_exemplars(@extschema@.custom_models) IS 'copies and indexes the examples of the model''s dataset';
+COMMENT ON FUNCTION @extschema@.trainer_index_exemplars(@extschema@.custom_models) IS 'copies and indexes the examples of the model''s dataset, but for those that are held out';
 
 CREATE FUNCTION @extschema@.trainer_finish_exemplar_model(model @extschema@.custom_models) RETURNS @extschema@.custom_models
 LANGUAGE plpgsql VOLATILE

@@ -32,7 +32,7 @@ AS $$
         'prompt_tokens, cached_tokens, completion_tokens, cost_cents, response_time_ms, withheld), UPDATE (response_id)'
       WHEN r.relname = 'trainer_reference_roasts' THEN 'SELECT, INSERT (organization_id, category, comment, roast)'
       WHEN r.relname = 'trainer_model_usage' THEN 'SELECT, INSERT (organization_id, custom_model_id, replies, time_ms, priced, cost_cents)'
-      WHEN r.of_tenants OR r.relname IN ('trainer_pricing', 'trainer_bindings') THEN 'SELECT'
+      WHEN r.of_tenants OR r.relname IN ('trainer_pricing', 'trainer_bindings', 'trainer_feedback_rollup') THEN 'SELECT'
     END AS privileges) AS wanted
   WHERE wanted.privileges IS NOT NULL
   UNION ALL
@@ -46,9 +46,9 @@ AS $$
           'trainer_dataset_jsonl', 'trainer_known_dataset', 'trainer_known_split', 'trainer_file_sizes', 'trainer_max_file_bytes',
           'trainer_validate_dataset', 'trainer_readable_json', 'trainer_has_lone_surrogate', 'trainer_max_example_tokens', 'trainer_estimated_tokens',
           'trainer_estimate_training_cost', 'trainer_calculate_training_cost', 'trainer_training_cost_cents', 'trainer_base_snapshot',
-          'trainer_relation_name', 'trainer_feedback_summary')
+          'trainer_relation_name', 'trainer_feedback_summary', 'trainer_count_feedback', 'trainer_tally_feedback', 'trainer_add_up_feedback')
         OR ($1 = 'app' AND p.proname IN (
-          'trainer_collect_feedback', 'trainer_require_feedback',
+          'trainer_collect_feedback', 'trainer_require_feedback', 'trainer_feedback_statement',
           'trainer_generate', 'trainer_request_generation', 'trainer_request_options', 'trainer_prompt', 'trainer_active_model', 'trainer_generation_options', 'trainer_require_recordable', 'trainer_link_response', 'trainer_inference_cost_cents',
           'trainer_comment_statement', 'trainer_bound_tables', 'trainer_persona_query', 'trainer_plans',
           'trainer_binding_problems', 'trainer_host_columns', 'trainer_type_fits', 'trainer_live_column', 'trainer_base_type',

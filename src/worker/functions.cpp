@@ -3,6 +3,7 @@
 #include <string>
 
 #include "core/job.h"
+#include "pg/feedback.h"
 #include "pg/guard.h"
 #include "pg/installation.h"
 #include "pg/settings.h"
@@ -56,6 +57,13 @@ TRAINER_FUNCTION(trainer_wake_worker) {
     });
   }
   PG_RETURN_BOOL(somebody);
+}
+
+TRAINER_FUNCTION(trainer_complete_feedback) {
+  TriggerData* data = pg::trigger_data(fcinfo);
+  HeapTuple completed = pg::complete_feedback(data);
+  worker::tell_of_feedback_at_commit();
+  return PointerGetDatum(completed);
 }
 
 TRAINER_FUNCTION(trainer_progress_bar) {

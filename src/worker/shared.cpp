@@ -49,23 +49,54 @@ void startup() {
 }
 
 bool wake_wanted = false;
+bool feedback_given = false;
+
+void wake_worker() {
+  with_lock(LW_EXCLUSIVE, [](Shared& s) {
+    Slot* slot = find_slot(MyDatabaseId);
+    if (slot != nullptr) slot->woken = true;
+    if (slot != nullptr && slot->state == SlotState::running) {
+      SetLatch(slot->latch);
+    } else {
+      s.rescan = true;
+      if (s.launcher != nullptr) SetLatch(s.launcher);
+    }
+  });
+}
+
+// Of many sessions that give feedback only the first one since the worker looked has anything to do.
+void tell_of_feedback() {
+  bool is_news = false;
+  with_lock(LW_SHARED, [&](Shared&) {
+    const Slot* slot = find_slot(MyDatabaseId);
+    is_news = slot != nullptr && !slot->feedback;
+  });
+  if (!is_news) return;
+  with_lock(LW_EXCLUSIVE, [](Shared&) {
+    Slot* slot = find_slot(MyDatabaseId);
+    if (slot == nullptr) return;
+    slot->feedback = true;
+    if (slot->state == SlotState::running) SetLatch(slot->latch);
+  });
+}
 
 void at_transaction_end(XactEvent event, void*) {
-  if (!wake_wanted) return;
-  if (event == XACT_EVENT_COMMIT) TRAINER_FAULT_POINT("submitted");
+  if (!wake_wanted && !feedback_given) return;
+  if (event == XACT_EVENT_COMMIT && wake_wanted) TRAINER_FAULT_POINT("submitted");
   if (event == XACT_EVENT_COMMIT && memory != nullptr) {
-    with_lock(LW_EXCLUSIVE, [](Shared& s) {
-      Slot* slot = find_slot(MyDatabaseId);
-      if (slot != nullptr) slot->woken = true;
-      if (slot != nullptr && slot->state == SlotState::running) {
-        SetLatch(slot->latch);
-      } else {
-        s.rescan = true;
-        if (s.launcher != nullptr) SetLatch(s.launcher);
-      }
-    });
+    if (wake_wanted) wake_worker();
+    if (feedback_given) tell_of_feedback();
   }
-  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) wake_wanted = false;
+  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) {
+    wake_wanted = feedback_given = false;
+  }
+}
+
+void listen_to_transaction_ends() {
+  static bool registered = false;
+  if (registered) return;
+  pg::guarded([] { RegisterXactCallback(at_transaction_end, nullptr); });
+  registered = true;
 }
 
 }  // namespace
@@ -96,12 +127,13 @@ Slot* find_slot(Oid database) {
 
 void wake_worker_at_commit() {
   TRAINER_FAULT_POINT("submitting");
-  static bool registered = false;
-  if (!registered) {
-    pg::guarded([] { RegisterXactCallback(at_transaction_end, nullptr); });
-    registered = true;
-  }
+  listen_to_transaction_ends();
   wake_wanted = true;
+}
+
+void tell_of_feedback_at_commit() {
+  listen_to_transaction_ends();
+  feedback_given = true;
 }
 
 }  // namespace trainer::worker

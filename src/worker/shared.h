@@ -37,8 +37,9 @@ struct Slot {
   TimestampTz answered_at;  // last complete answer of the provider
   TimestampTz error_at;
   int in_flight;
-  bool settled;  // the worker has found the extension: it stays
-  bool woken;    // since the worker last looked whether there is an extension
+  bool settled;   // the worker has found the extension: it stays
+  bool woken;     // since the worker last looked whether there is an extension
+  bool feedback;  // has come since the worker last added it up
   bool paused;
   char paused_reason[128];
   char error[512];
@@ -81,5 +82,8 @@ Slot* find_slot(Oid database);
 
 // When the current transaction commits, the database's worker is woken; the launcher, when there is no worker.
 void wake_worker_at_commit();
+
+// When the current transaction commits, the database's worker, if there is one, is told of new feedback.
+void tell_of_feedback_at_commit();
 
 }  // namespace trainer::worker

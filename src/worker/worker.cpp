@@ -17,6 +17,7 @@
 #include "pg/spool.h"
 #include "pg/transaction.h"
 #include "worker/calls.h"
+#include "worker/feedback.h"
 #include "worker/gate.h"
 #include "worker/own_slot.h"
 #include "worker/process.h"
@@ -92,6 +93,7 @@ class Worker {
       }
       if (recorder_.take_lost()) next_claim_ = Clock::now();
       if (Clock::now() >= next_fold_) fold();
+      if (epoch_ != 0) feedback_.mind();
       publish();
       rest();
     }
@@ -128,6 +130,7 @@ class Worker {
     replies_.write_some();
     gather();  // keeps the connections busy in between
     if (woken_ || Clock::now() >= next_claim_) {
+      if (woken_) feedback_.look();
       idle = woken_ = false;
       if (auto exit = claim()) return exit;
       gather();  // starts what was claimed before the wait
@@ -142,7 +145,8 @@ class Worker {
     auto until_next = std::chrono::ceil<milliseconds>(next - Clock::now());
     milliseconds longest = calls_.problem().empty() && !gate_.key_is_refused() ? kNap : kPause;
     if (recorder_.has_kept()) longest = Recorder::kPause;
-    return std::clamp(std::min(until_next, calls_.timeout()), milliseconds{0}, longest);
+    if (epoch_ != 0) longest = std::min(longest, feedback_.until_due());
+    return std::clamp(std::min(until_next, calls_.timeout()), milliseconds{0}, std::max(longest, milliseconds{0}));
   }
 
   void rest() {
@@ -357,6 +361,7 @@ class Worker {
   core::Random random_;
   Recorder recorder_{[this] { return policy(); }, random_};
   Replies replies_{calls_, settings_, random_};
+  Feedback feedback_;
 };
 
 // Why the process ends, for the launcher. An extension that was created while we were looking must not be missed.

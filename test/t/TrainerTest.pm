@@ -25,17 +25,19 @@ our $jobs   = '/v1/fine_tuning/jobs';
 
 # --- waiting ------------------------------------------------------------------------------------------------------------------
 
-# Polls until the code returns true; its value, or a failed test that names what was waited for.
+# Polls until the code returns true; its value, or a failed test that names what was waited for. Most looks begin a psql, which takes
+# more of the processor than what is waited for: the longer it has taken already, the longer are the pauses in between.
 sub wait_until
 {
 	my ($what, $code, $seconds, $step) = @_;
-	my $end = time + ($seconds // 30);
+	my $start = time;
 	while (1)
 	{
 		my $value = $code->();
 		return $value if $value;
-		last if time > $end;
-		sleep($step // 0.02);
+		my $waited = time - $start;
+		last if $waited > ($seconds // 30);
+		sleep($step // ($waited < 0.2 ? 0.02 : $waited > 2 ? 0.2 : $waited / 10));
 	}
 	fail("waited for: $what");
 	diag(Carp::shortmess("gave up on: $what"));

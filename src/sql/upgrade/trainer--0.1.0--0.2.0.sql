@@ -1,7 +1,7 @@
 \echo Use "ALTER EXTENSION trainer UPDATE TO '0.2.0'" to load this file. \quit
 
--- What changed in src/sql/ since 0.1.0, which is frozen in src/sql/released/, but for the functions: the build puts all of them in the
--- place of the line that says so, and 90_privileges.sql at the end. The upgraded catalogs equal a fresh installation's.
+-- What changed in src/sql/ since 0.1.0, which is frozen in src/sql/released/, but for what the build puts in the place of the lines
+-- that say "include": all functions, and files that are new as a whole; and 90_privileges.sql at the end. The upgraded catalogs equal a fresh installation's.
 
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);  -- as 00_header.sql has it
 
@@ -120,6 +120,17 @@ CREATE INDEX trainer_model_usage_new ON @extschema@.trainer_model_usage (custom_
 COMMENT ON TABLE @extschema@.trainer_model_usage IS 'replies of each model, their time and cost: the sum of its rows, which the worker folds into one';
 COMMENT ON COLUMN @extschema@.trainer_model_usage.priced IS 'replies whose cost is known';
 
+ALTER TABLE @extschema@.model_feedback
+  DROP CONSTRAINT model_feedback_organization_id_custom_model_id_fkey,
+  ADD edit_distance real CHECK (edit_distance BETWEEN 0 AND 1), ADD xid xid8 NOT NULL DEFAULT pg_current_xact_id();
+CREATE INDEX model_feedback_uncounted ON @extschema@.model_feedback (xid);
+COMMENT ON COLUMN @extschema@.model_feedback.custom_model_id IS
+  'the model that wrote the response, of the same organization; kept by triggers, since a foreign key would have all writers lock one row; null: the base model';
+COMMENT ON COLUMN @extschema@.model_feedback.edit_distance IS
+  'of an edit: Levenshtein''s distance by the length of the longer text, 0 (the same) to 1 (another altogether); of the first 1,000 characters';
+COMMENT ON COLUMN @extschema@.model_feedback.xid IS 'the transaction that wrote the row: by it the row is counted once';
+-- include src/sql/12_feedback_tables.sql
+-- include src/sql/13_retraining_tables.sql
 CREATE UNIQUE INDEX model_feedback_once ON @extschema@.model_feedback (organization_id, (metadata ->> 'idempotency_key'))
   WHERE metadata ? 'idempotency_key';
 
@@ -208,7 +219,7 @@ END $$;
 DROP FUNCTION @extschema@.trainer_attach(regclass, regclass, regclass, regclass, regclass, jsonb);
 DROP FUNCTION @extschema@.trainer_attach_relations(jsonb, jsonb);
 
--- all functions
+-- include .deps/functions.sql
 
 CREATE TRIGGER trainer_meet_operation BEFORE INSERT ON @extschema@.trainer_operations
   FOR EACH ROW WHEN (NEW.created_at OPERATOR(pg_catalog.<>) pg_catalog.now())
@@ -223,8 +234,7 @@ CREATE TRIGGER trainer_keep_live_models BEFORE TRUNCATE ON @extschema@.custom_mo
 CREATE TRIGGER trainer_keep_live_models BEFORE TRUNCATE ON @extschema@.trainer_operations
   FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_keep_live_models();
 
-CREATE TRIGGER trainer_complete_feedback BEFORE INSERT ON @extschema@.model_feedback
-  FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_complete_feedback();
+-- include src/sql/69_feedback_triggers.sql
 CREATE TRIGGER trainer_tell_sessions AFTER INSERT OR UPDATE OR DELETE ON @extschema@.trainer_bindings
   FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_tell_sessions();
 ALTER TABLE @extschema@.trainer_bindings ENABLE ALWAYS TRIGGER trainer_tell_sessions;

@@ -1,0 +1,17 @@
+// What is known of a response is filled in beside the verdict on it: when the verdict comes, and when it becomes known
+// later.
+#pragma once
+
+#include "pg/trigger.h"
+
+namespace trainer::pg {
+
+// BEFORE INSERT OR UPDATE on model_feedback: the row as it is stored. Of a new one the transaction, the model that
+// wrote the response, its text, its quality score, and how far an edit went; of a changed one the transaction alone. An
+// error when the response is not one of the row's organization that the session may see.
+HeapTuple complete_feedback(TriggerData* data);
+
+// trainer_roll_up_feedback(): adds up what is final, and writes the rates to the models.
+void roll_up_feedback();
+
+}  // namespace trainer::pg

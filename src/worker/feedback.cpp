@@ -1,0 +1,55 @@
+#include "worker/feedback.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "pg/feedback.h"
+#include "worker/own_slot.h"
+#include "worker/recorder.h"
+
+namespace trainer::worker {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kGather{250};
+// Of the worker's time no more than a tenth: a transaction that is open for hours keeps all that comes from being
+// final, and it is counted again each time.
+constexpr int kShare = 10;
+// What nobody has told of is found after it: COMMIT PREPARED tells nobody.
+constexpr milliseconds kLook{10000};
+
+}  // namespace
+
+void Feedback::mind() {
+  if (Clock::now() >= next_ && has_come()) {
+    roll_up();
+    retraining_.look();
+  }
+  if (retraining_.is_due()) retraining_.step();
+}
+
+bool Feedback::has_come() {
+  with_lock(LW_EXCLUSIVE, [&](Shared&) { has_come_ = std::exchange(slot().feedback, false) || has_come_; });
+  if (Clock::now() >= next_look_) has_come_ = true;
+  return has_come_;
+}
+
+milliseconds Feedback::until_due() const {
+  bool has_come = has_come_;
+  with_lock(LW_SHARED, [&](Shared&) { has_come = slot().feedback || has_come; });
+  const milliseconds until = retraining_.until_due();
+  return has_come ? std::min(until, std::chrono::ceil<milliseconds>(next_ - Clock::now())) : until;
+}
+
+void Feedback::roll_up() {
+  const auto start = Clock::now();
+  auto problem = store([] { pg::roll_up_feedback(); });
+  has_come_ = problem.has_value();
+  const auto now = Clock::now();
+  next_ = now + std::max<Clock::duration>(kGather, kShare * (now - start));
+  next_look_ = now + kLook;
+  if (problem) log_problem("trainer worker could not add up feedback", *problem);
+}
+
+}  // namespace trainer::worker
