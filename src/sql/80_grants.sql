@@ -30,6 +30,8 @@ AS $$
         'edited_roast, rating, quality_score, tone_match, humor_effectiveness, metadata)'
       WHEN r.relname = 'trainer_generations' THEN 'SELECT, INSERT (organization_id, comment_id, response_id, custom_model_id, rung, reason, model, '
         'prompt_tokens, cached_tokens, completion_tokens, cost_cents, response_time_ms, withheld), UPDATE (response_id)'
+      WHEN r.relname = 'trainer_variants' THEN 'SELECT, INSERT (organization_id, comment_id, set_id, generation_id, custom_model_id, rung, '
+        'temperature, response_text, rank, score, parts), UPDATE (chosen_at)'
       WHEN r.relname = 'trainer_reference_roasts' THEN 'SELECT, INSERT (organization_id, category, comment, roast)'
       WHEN r.relname = 'trainer_model_usage' THEN 'SELECT, INSERT (organization_id, custom_model_id, replies, time_ms, priced, cost_cents)'
       WHEN r.of_tenants OR r.relname IN ('trainer_pricing', 'trainer_bindings', 'trainer_feedback_rollup') THEN 'SELECT'
@@ -46,12 +48,15 @@ AS $$
           'trainer_dataset_jsonl', 'trainer_known_dataset', 'trainer_known_split', 'trainer_file_sizes', 'trainer_max_file_bytes',
           'trainer_validate_dataset', 'trainer_readable_json', 'trainer_has_lone_surrogate', 'trainer_max_example_tokens', 'trainer_estimated_tokens',
           'trainer_estimate_training_cost', 'trainer_calculate_training_cost', 'trainer_training_cost_cents', 'trainer_base_snapshot',
-          'trainer_relation_name', 'trainer_feedback_summary', 'trainer_count_feedback', 'trainer_tally_feedback', 'trainer_add_up_feedback')
+          'trainer_relation_name', 'trainer_feedback_summary', 'trainer_count_feedback', 'trainer_tally_feedback', 'trainer_add_up_feedback',
+          'trainer_quality_report', 'trainer_quality_statement', 'trainer_low_scores_query', 'trainer_limits_query', 'trainer_text_key',
+          'trainer_bound_tables', 'trainer_persona_query',
+          'trainer_binding_problems', 'trainer_host_columns', 'trainer_type_fits', 'trainer_live_column', 'trainer_base_type')
         OR ($1 = 'app' AND p.proname IN (
           'trainer_collect_feedback', 'trainer_require_feedback', 'trainer_feedback_statement',
           'trainer_generate', 'trainer_request_generation', 'trainer_request_options', 'trainer_prompt', 'trainer_active_model', 'trainer_generation_options', 'trainer_require_recordable', 'trainer_link_response', 'trainer_inference_cost_cents',
-          'trainer_comment_statement', 'trainer_bound_tables', 'trainer_persona_query', 'trainer_plans',
-          'trainer_binding_problems', 'trainer_host_columns', 'trainer_type_fits', 'trainer_live_column', 'trainer_base_type',
+          'trainer_comment_statement', 'trainer_plans',
+          'trainer_generate_variants', 'trainer_variant_options', 'trainer_given_replies', 'trainer_rank_variants', 'trainer_choose_variant', 'trainer_require_reply',
           'trainer_exemplar_matches', 'trainer_exemplar_words', 'trainer_similarity', 'trainer_text_distance',
           'trainer_reference_roast', 'trainer_reference_matches', 'trainer_random_reference', 'trainer_reference_key', 'trainer_reference_stats',
           'trainer_add_reference_roast', 'trainer_load_reference_roasts'))

@@ -45,6 +45,8 @@ INSERT INTO trainer_generations (organization_id, comment_id, response_id, custo
   VALUES ('$theirs', gen_random_uuid(), '$their_response', '$secret', 'fine_tuned', 'secret reason', 'secret model', 5);
 INSERT INTO trainer_generation_requests (organization_id, comment_id, response_id, requested_by, role_oid, state, temperature, max_tokens, reason, finished_at)
   VALUES ('$theirs', gen_random_uuid(), gen_random_uuid(), 'owner', 1, 'failed', 1, 100, 'secret reason', now());
+INSERT INTO trainer_variants (organization_id, comment_id, set_id, custom_model_id, rung, temperature, response_text, rank, score)
+  VALUES ('$theirs', gen_random_uuid(), gen_random_uuid(), '$secret', 'fine_tuned', 1, 'secret variant', 1, 0.5);
 INSERT INTO trainer_model_usage (organization_id, custom_model_id, replies, time_ms, priced, cost_cents) VALUES ('$theirs', '$secret', 1, 5, 0, 0);
 SELECT trainer_fold_usage();
 SQL
@@ -89,8 +91,8 @@ staged('F67', 'a tenant writes to every table', sub {
 		my $out = as('tenant', "UPDATE $table SET organization_id = '$mine'; DELETE FROM $table; TRUNCATE $table; COPY $table FROM STDIN;"
 			. "UPDATE $table SET organization_id = organization_id WHERE organization_id = '$theirs' RETURNING *;"
 			. "SELECT * FROM $table FOR UPDATE; CREATE INDEX ON $table ((1)); BEGIN; LOCK TABLE $table; ROLLBACK;");
-		# It may say which response a reply became, and what may be updated may be locked: rows of its own, which nobody waits for (below).
-		my $refusals = $table eq 'trainer_generations' ? 7 : 8;
+		# It may say which response a reply became, and which variant it has chosen; what may be updated may be locked: rows of its own, which nobody waits for (below).
+		my $refusals = $table =~ /^trainer_(?:generations|variants)$/ ? 7 : 8;
 		is(scalar(() = $out =~ /ERROR:  (?:permission denied|must be owner)/g), $refusals, "$table: refused each time") or diag($out);
 		unlike($out, qr/secret|$theirs/, '... and nothing of another is shown');
 	}
@@ -122,6 +124,10 @@ staged('F67', 'a tenant guesses the ids of another', sub {
 	my ($linked, $missed) = map { as('tenant', "SELECT trainer_link_response('$_', gen_random_uuid())") =~ s/\Q$_\E/ID/gr } $generation, $nobody;
 	like($linked, qr/ERROR.*does not exist/, 'trainer_link_response()');
 	is($linked, $missed, '... in the same words');
+	my $variant = $node->safe_psql('postgres', "SELECT id FROM trainer_variants WHERE organization_id = '$theirs'");
+	my ($chosen, $none) = map { as('tenant', "SELECT trainer_choose_variant('$_')") =~ s/\Q$_\E/ID/gr } $variant, $nobody;
+	like($chosen, qr/ERROR.*does not exist/, 'trainer_choose_variant()');
+	is($chosen, $none, '... in the same words');
 	unlike(as('tenant', "SELECT $_"), qr/secret/, $_) foreach "trainer_exemplar_matches((SELECT id FROM trainer_models WHERE name = 'secret exemplars'), 'org 2', 50)",
 	  "trainer_reference_roast('secret comment', NULL, '$theirs')", "trainer_reference_matches('secret comment', NULL, '$theirs', 50)", "trainer_reference_stats()";
 	foreach my $call ('trainer_cancel_training(%s)', 'trainer_deploy_model(%s)', 'trainer_pause_training(%s)', 'trainer_submit_training(%s)')
