@@ -383,6 +383,30 @@ CREATE TABLE @extschema@.trainer_exemplar_terms (
 CREATE INDEX ON @extschema@.trainer_exemplar_terms (organization_id, custom_model_id);
 COMMENT ON TABLE @extschema@.trainer_exemplar_terms IS 'in which examples of an exemplar model a word occurs';
 
+CREATE TABLE @extschema@.trainer_variants (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  organization_id uuid NOT NULL,
+  comment_id uuid NOT NULL,
+  set_id uuid NOT NULL,
+  generation_id uuid,
+  custom_model_id uuid,
+  rung text NOT NULL,
+  temperature numeric NOT NULL,
+  response_text text NOT NULL,
+  rank integer NOT NULL CHECK (rank > 0),
+  score numeric NOT NULL,
+  parts jsonb NOT NULL DEFAULT '{}',
+  chosen_at timestamptz,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (set_id, rank),
+  FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id) ON DELETE CASCADE
+);
+CREATE INDEX ON @extschema@.trainer_variants (organization_id, custom_model_id);
+CREATE INDEX ON @extschema@.trainer_variants (organization_id, comment_id);
+CREATE UNIQUE INDEX trainer_variants_one_chosen ON @extschema@.trainer_variants (set_id) WHERE chosen_at IS NOT NULL;
+COMMENT ON TABLE @extschema@.trainer_variants IS 'replies to the same comment to choose from: one set, ranked by score';
+COMMENT ON COLUMN @extschema@.trainer_variants.chosen_at IS 'when a person chose it before the others of its set';
+
 -- The key by which one roast is known, so that a file may be loaded twice.
 CREATE FUNCTION @extschema@.trainer_reference_key(organization_id uuid, category text, comment text, roast text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -491,6 +515,7 @@ BEGIN
   FOREACH table_name IN ARRAY ARRAY['training_datasets', 'training_examples', 'custom_models', 'model_feedback',
     'trainer_operations', 'trainer_event_log', 'trainer_training_metrics', 'trainer_checkpoints', 'trainer_provider_events',
     'trainer_generations', 'trainer_generation_requests', 'trainer_model_usage', 'trainer_reference_roasts', 'trainer_exemplars', 'trainer_exemplar_terms',
+    'trainer_variants',
     'trainer_bindings', 'trainer_grants', 'trainer_pricing', 'trainer_installation'] LOOP
     EXECUTE format('ALTER TABLE @extschema@.%I ENABLE ROW LEVEL SECURITY', table_name);
     -- What the install script itself inserts must not be in the dump: the restore would insert it twice.
