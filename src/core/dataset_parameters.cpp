@@ -102,13 +102,9 @@ std::optional<Error> check_validation_fraction(double fraction) {
 }
 
 std::optional<Error> check_method(std::string_view method) {
-  if (method == "supervised" || method == "exemplar") return std::nullopt;
-  if (method == "dpo") {
-    return invalid("training method \"dpo\" is not supported yet", "The name is reserved for preference pairs.",
-                   "Use the method \"supervised\" or \"exemplar\".");
-  }
+  if (method == kSupervised || method == kPreference || method == kExemplar) return std::nullopt;
   return invalid("training method is not known", "The method \"" + clean_message(method, 64) + "\" does not exist.",
-                 "Use the method \"supervised\" or \"exemplar\".");
+                 "Use the method \"supervised\", \"dpo\" or \"exemplar\".");
 }
 
 std::optional<Error> check_option_method(std::string_view option, std::string_view its_method,

@@ -179,6 +179,10 @@ CREATE UNIQUE INDEX trainer_variants_one_chosen ON @extschema@.trainer_variants 
 COMMENT ON TABLE @extschema@.trainer_variants IS 'replies to the same comment to choose from: one set, ranked by score';
 COMMENT ON COLUMN @extschema@.trainer_variants.chosen_at IS 'when a person chose it before the others of its set';
 
+ALTER TABLE @extschema@.training_examples ADD non_preferred json;
+COMMENT ON COLUMN @extschema@.training_examples.messages IS 'the chat messages, byte for byte as they are uploaded; of a preference pair the last one is the preferred reply';
+COMMENT ON COLUMN @extschema@.training_examples.non_preferred IS 'of a preference pair: a list of one message, the reply that the other is preferred over; else null';
+
 -- The key by which one roast is known, so that a file may be loaded twice.
 CREATE FUNCTION @extschema@.trainer_reference_key(organization_id uuid, category text, comment text, roast text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -228,6 +232,8 @@ BEGIN
   END LOOP;
 END $$;
 
+-- It returns more.
+DROP FUNCTION @extschema@.trainer_dataset_options(jsonb);
 -- They have one argument more.
 DROP FUNCTION @extschema@.trainer_attach(regclass, regclass, regclass, regclass, regclass, jsonb);
 DROP FUNCTION @extschema@.trainer_attach_relations(jsonb, jsonb);
