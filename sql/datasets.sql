@@ -187,7 +187,6 @@ SELECT trainer_prepare_dataset(org(1), learning_rate_multiplier => ('1e' || 400)
 SELECT trainer_prepare_dataset(org(1), min_examples => 9);
 SELECT trainer_prepare_dataset(org(1), max_examples => 69);
 SELECT trainer_prepare_dataset(org(1), validation_fraction => 0.51);
-SELECT trainer_prepare_dataset(org(1), method => 'dpo');
 SELECT trainer_prepare_dataset(org(1), method => 'guessing');
 SELECT trainer_prepare_dataset(org(1), include_persona => NULL);
 SELECT trainer_prepare_dataset(org(1), options => '[]');

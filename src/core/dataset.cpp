@@ -83,8 +83,8 @@ void take_groups(std::vector<Group>& groups, std::int64_t target, std::int64_t m
 }  // namespace
 
 std::string_view name(Verdict verdict) {
-  constexpr std::array<std::string_view, kVerdicts> kNames{"accepted", "duplicate",     "empty_comment", "empty_reply",
-                                                           "too_long", "special_token", "full"};
+  constexpr std::array<std::string_view, kVerdicts> kNames{"accepted",     "duplicate", "empty_comment", "empty_reply",
+                                                           "same_replies", "too_long",  "special_token", "full"};
   return kNames[static_cast<std::size_t>(verdict)];
 }
 
@@ -140,23 +140,37 @@ Verdict DatasetBuilder::add(const Candidate& candidate) {
 }
 
 Verdict DatasetBuilder::judge(const Candidate& candidate) {
+  const bool is_pair = candidate.non_preferred.has_value();
   comment_ = candidate.comment;
   reply_ = candidate.reply;
+  non_preferred_ = candidate.non_preferred.value_or(std::string_view());
   const bool comment_cleaned = clean_example_text(comment_, comment_buffer_);
   const bool reply_cleaned = clean_example_text(reply_, reply_buffer_);
+  const bool other_cleaned = is_pair && clean_example_text(non_preferred_, non_preferred_buffer_);
   if (comment_.empty()) return Verdict::empty_comment;
-  if (reply_.empty()) return Verdict::empty_reply;
-  const std::int64_t bytes =
-      rules_.system_bytes + static_cast<std::int64_t>(user_message_bytes(comment_, candidate.platform) + reply_.size());
-  if (estimated_tokens(bytes) > rules_.max_tokens) return Verdict::too_long;
-  if (has_special_token(comment_) || has_special_token(reply_) || has_special_token(candidate.platform)) {
+  if (reply_.empty() || (is_pair && non_preferred_.empty())) return Verdict::empty_reply;
+  if (is_pair && reply_ == non_preferred_) return Verdict::same_replies;
+  const std::size_t bytes = user_message_bytes(comment_, candidate.platform) + reply_.size() + non_preferred_.size();
+  if (estimated_tokens(rules_.system_bytes + static_cast<std::int64_t>(bytes)) > rules_.max_tokens) {
+    return Verdict::too_long;
+  }
+  if (has_special_token(comment_) || has_special_token(reply_) || has_special_token(non_preferred_) ||
+      has_special_token(candidate.platform)) {
     return Verdict::special_token;
   }
   const Hash128 group = hash128(comment_, rules_.seed);
-  if (!known_.insert(hash128(reply_, group))) return Verdict::duplicate;
+  const Hash128 replied = hash128(reply_, group);
+  if (!known_.insert(is_pair ? hash128(non_preferred_, replied) : replied)) return Verdict::duplicate;
   groups_.push_back(group.low);
-  cleaned_ += comment_cleaned || reply_cleaned;
+  copies_.push_back(static_cast<std::uint8_t>(candidate.copies));
+  cleaned_ += comment_cleaned || reply_cleaned || other_cleaned;
   return Verdict::accepted;
+}
+
+std::size_t DatasetBuilder::lines() const {
+  std::size_t lines = 0;
+  for (std::size_t row = 0; row < size(); ++row) lines += static_cast<std::size_t>(copies(row));
+  return lines;
 }
 
 void DatasetBuilder::assign_split(double fraction) {

@@ -1,11 +1,12 @@
 // Decides which candidates become examples, and which examples validate. Holds no text: about 40 bytes an accepted
-// example (20 to 30 in the set of known pairs, 8 for its group, one bit for its side; twice the set while it grows),
-// and 8 to 24 bytes more an example while the split is made.
+// example (20 to 30 in the set of known ones, 8 for its group, one for its copies, one bit for its side; twice the set
+// while it grows), and 8 to 24 bytes more an example while the split is made.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,20 +20,23 @@ struct Candidate {
   std::string_view response_id;
   std::string_view comment_id;
   std::string_view comment;
-  std::string_view platform;  // empty: not known, or not wanted
-  std::string_view reply;
+  std::string_view platform;                           // empty: not known, or not wanted
+  std::string_view reply;                              // of a pair: the preferred one
+  std::optional<std::string_view> non_preferred = {};  // what makes it a pair: the reply that the other is better than
+  int copies = 1;                                      // how often it is trained on, 1 to 255
 };
 
 enum class Verdict {
   accepted,
-  duplicate,      // the same comment and the same reply came before
+  duplicate,      // the same comment and the same reply, or replies, came before
   empty_comment,  // nothing is left once white space and control characters are gone
-  empty_reply,
+  empty_reply,    // either one of a pair
+  same_replies,   // a pair of which neither is the better one
   too_long,       // the example's estimated tokens exceed the base model's limit
   special_token,  // contains something like <|endoftext|>, which the provider refuses (OpenAI's contract, section 2)
   full,           // max_examples are in already; not looked at
 };
-constexpr std::size_t kVerdicts = 7;
+constexpr std::size_t kVerdicts = 8;
 std::string_view name(Verdict verdict);
 
 struct DatasetRules {
@@ -76,6 +80,7 @@ class DatasetBuilder {
   // the candidate's own bytes are.
   std::string_view comment() const { return comment_; }
   std::string_view reply() const { return reply_; }
+  std::string_view non_preferred() const { return non_preferred_; }
 
   // Chooses the examples that validate, once all are in: whole groups of equal comments, in an order that the seed and
   // the comments alone decide, until round(fraction * examples) is met as nearly as whole groups allow. At least one
@@ -87,8 +92,11 @@ class DatasetBuilder {
   bool is_validation(std::size_t row) const { return row < validation_.size() && validation_[row]; }
   // Equal for rows whose comments are equal.
   std::uint64_t group(std::size_t row) const { return groups_[row]; }
+  // How often it stands in its file: what validates is measured once.
+  int copies(std::size_t row) const { return is_validation(row) ? 1 : copies_[row]; }
 
   std::size_t size() const { return groups_.size(); }
+  std::size_t lines() const;  // of both files, once the split is made
   std::size_t validation_size() const { return validation_size_; }
   std::int64_t count(Verdict verdict) const { return counts_[static_cast<std::size_t>(verdict)]; }
   std::int64_t cleaned() const { return cleaned_; }  // accepted ones that lost control characters or invalid bytes
@@ -99,14 +107,17 @@ class DatasetBuilder {
   DatasetRules rules_;
   HashSet known_;
   std::vector<std::uint64_t> groups_;
+  std::vector<std::uint8_t> copies_;
   std::vector<bool> validation_;
   std::size_t validation_size_ = 0;
   std::array<std::int64_t, kVerdicts> counts_{};
   std::int64_t cleaned_ = 0;
   std::string comment_buffer_;
   std::string reply_buffer_;
+  std::string non_preferred_buffer_;
   std::string_view comment_;
   std::string_view reply_;
+  std::string_view non_preferred_;
 };
 
 }  // namespace trainer::core

@@ -28,6 +28,14 @@ Error invalid(std::string message, std::string detail, std::string hint = {}) {
   return {Condition::invalid_argument, std::move(message), std::move(detail), std::move(hint)};
 }
 
+Error too_few(std::int64_t found, const std::string& what, std::int64_t needed, std::string hint) {
+  const std::string number = std::to_string(found) + " " + what;
+  return {Condition::insufficient_training_data, "insufficient training data",
+          (found == 1 ? "There is " + number + ", " : "There are " + number + "s, ") + std::to_string(needed) +
+              (needed == 1 ? " is needed." : " are needed."),
+          std::move(hint)};
+}
+
 }  // namespace
 
 std::int64_t max_example_tokens(std::string_view base_model) {
@@ -44,11 +52,20 @@ std::int64_t estimated_tokens(std::int64_t utf8_bytes) {
 
 std::optional<Error> check_enough(std::int64_t examples, std::int64_t min_examples) {
   if (examples >= min_examples) return std::nullopt;
-  const std::string there_are =
-      examples == 1 ? "There is 1 good example, " : "There are " + std::to_string(examples) + " good examples, ";
-  return Error{Condition::insufficient_training_data, "insufficient training data",
-               there_are + std::to_string(min_examples) + (min_examples == 1 ? " is needed." : " are needed."),
-               "Lower the minimum quality score or the minimum number of examples, or wait for more good responses."};
+  return too_few(examples, "good example", min_examples,
+                 "Lower the minimum quality score or the minimum number of examples, or wait for more good responses.");
+}
+
+std::optional<Error> check_enough_pairs(std::int64_t pairs, std::int64_t min_examples) {
+  if (pairs >= min_examples) return std::nullopt;
+  return too_few(pairs, "preference pair", min_examples,
+                 "Lower the minimum number of examples, or wait for more edited responses and chosen variants.");
+}
+
+int copies_for_rating(std::optional<double> mean_rating) {
+  if (!mean_rating) return 1;
+  if (*mean_rating < 2.5) return 0;
+  return *mean_rating >= 4.5 ? 2 : 1;
 }
 
 std::optional<Error> check_min_quality(double min_quality) {
@@ -85,13 +102,16 @@ std::optional<Error> check_validation_fraction(double fraction) {
 }
 
 std::optional<Error> check_method(std::string_view method) {
-  if (method == "supervised" || method == "exemplar") return std::nullopt;
-  if (method == "dpo") {
-    return invalid("training method \"dpo\" is not supported yet", "The name is reserved for preference pairs.",
-                   "Use the method \"supervised\" or \"exemplar\".");
-  }
+  if (method == kSupervised || method == kPreference || method == kExemplar) return std::nullopt;
   return invalid("training method is not known", "The method \"" + clean_message(method, 64) + "\" does not exist.",
-                 "Use the method \"supervised\" or \"exemplar\".");
+                 "Use the method \"supervised\", \"dpo\" or \"exemplar\".");
+}
+
+std::optional<Error> check_option_method(std::string_view option, std::string_view its_method,
+                                         std::string_view method) {
+  if (method == its_method) return std::nullopt;
+  return invalid("option \"" + std::string(option) + "\" does not go with the training method",
+                 "It is for the method \"" + std::string(its_method) + "\".");
 }
 
 std::optional<Error> check_name(std::string_view name) {

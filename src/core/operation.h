@@ -70,6 +70,7 @@ struct Model {
   int epochs = 0;                       // 0: the provider's "auto"
   double learning_rate_multiplier = 0;  // 0: "auto"
   int batch_size = 0;                   // 0: "auto"
+  double beta = 0;                      // dpo only; 0: "auto"
   std::int64_t seed = -1;               // -1: the provider chooses
   std::string training_file_id;
   std::string validation_file_id;

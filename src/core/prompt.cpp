@@ -53,10 +53,16 @@ std::string head(std::string_view system, Escape mode) {
   return out;
 }
 
+// An assistant's message up to its closing brace.
+void append_assistant(std::string& out, std::string_view reply, Escape mode) {
+  out.append(R"({"role":"assistant","content":)");
+  append_json_string(out, reply, mode);
+}
+
 void append_tail(std::string& out, std::optional<std::string_view> assistant, Escape mode) {
   if (assistant) {
-    out.append(R"(},{"role":"assistant","content":)");
-    append_json_string(out, *assistant, mode);
+    out.append("},");
+    append_assistant(out, *assistant, mode);
   }
   out.append("}]");
 }
@@ -93,6 +99,12 @@ void append_messages(std::string& out, std::string_view system, std::string_view
   out.append(head(system, mode));
   append_json_string(out, user, mode);
   append_tail(out, assistant, mode);
+}
+
+void append_reply(std::string& out, std::string_view reply, Escape mode) {
+  out.push_back('[');
+  append_assistant(out, reply, mode);
+  out.append("}]");
 }
 
 void append_prompt(std::string& out, std::string_view system, const std::vector<Turn>& turns, std::string_view user,

@@ -39,6 +39,9 @@ std::size_t user_message_bytes(std::string_view comment, std::string_view platfo
 void append_messages(std::string& out, std::string_view system, std::string_view user,
                      std::optional<std::string_view> assistant, Escape mode);
 
+// Appends `[{"role":"assistant","content":...}]`: the other reply of a preference pair.
+void append_reply(std::string& out, std::string_view reply, Escape mode);
+
 // An exchange that came before, as an example of the next one.
 struct Turn {
   std::string user;

@@ -14,7 +14,19 @@ constexpr long kBatchRows = 500;
 // Texts of a batch that are in memory at a time, when they are long.
 constexpr std::size_t kBatchBytes = 1 << 20;
 
-enum Column { kCreatedAt, kResponseId, kCommentId, kComment, kPlatform, kReply, kColumns };
+// The last three may be missing.
+enum Column {
+  kCreatedAt,
+  kResponseId,
+  kCommentId,
+  kComment,
+  kPlatform,
+  kReply,
+  kMeanRating,
+  kNonPreferred,
+  kIsVariant,
+  kColumns
+};
 
 struct Span {
   const char* bytes;
@@ -33,15 +45,36 @@ Span text_unsafe(Datum value) {
   return converted == bytes ? Span{bytes, size} : Span{converted, std::strlen(converted)};
 }
 
+// A page of candidates with what their feedback's stars come to.
+std::string rated(const std::string& candidates) {
+  return "SELECT c.*, (SELECT avg(f.rating)::float8 FROM @extschema@.model_feedback AS f"
+         " WHERE f.response_id = c.response_id AND f.organization_id = $1)"
+         " FROM (" +
+         candidates +
+         ") AS c (created_at, response_id, comment_id, comment, platform, reply)"
+         " ORDER BY c.created_at DESC, c.response_id DESC";
+}
+
 }  // namespace
 
-DatasetStatements dataset_statements() {
+DatasetStatements dataset_statements(bool with_ratings) {
   Rows rows = execute("SELECT * FROM @extschema@.trainer_dataset_statements()", {}, Snapshot::statement);
-  return {rows.text(0, 0), rows.text(0, 1), rows.text(0, 2), rows.text(0, 3), rows.text(0, 4)};
+  DatasetStatements all{rows.text(0, 0), rows.text(0, 1), rows.text(0, 2), rows.text(0, 3), rows.text(0, 4)};
+  if (with_ratings) {
+    all.candidates = rated(all.candidates);
+    all.more_candidates = rated(all.more_candidates);
+  }
+  return all;
+}
+
+DatasetStatements pair_statements() {
+  Rows rows = execute("SELECT * FROM @extschema@.trainer_pair_statements()", {}, Snapshot::statement);
+  return {rows.text(0, 0), rows.text(0, 1), rows.text(0, 2), "", rows.text(0, 3)};
 }
 
 bool Candidates::open_page(long wanted) {
   const bool first = page_limit_ == 0;
+  if (!first && statements_.more_candidates.empty()) return false;
   if (!first && page_rows_ < page_limit_) return false;  // the last page was not full
   // A few more than are wanted: some will be duplicates or unfit.
   page_limit_ = wanted + wanted / 8 + 100;
@@ -80,22 +113,33 @@ CandidateRow Candidates::read(HeapTuple tuple) {
   Datum values[kColumns];
   bool nulls[kColumns];
   Span spans[kColumns] = {};
+  for (int column = description->natts; column < kColumns; ++column) nulls[column] = true;
   guarded([&] {
     MemoryContext outer = MemoryContextSwitchTo(memory);
     heap_deform_tuple(tuple, description, values, nulls);
-    for (int column : {kComment, kPlatform, kReply}) {
+    for (int column : {kComment, kPlatform, kReply, kNonPreferred}) {
       if (!nulls[column]) spans[column] = text_unsafe(values[column]);
     }
     MemoryContextSwitchTo(outer);
   });
   created_at_type_ = TupleDescAttr(description, kCreatedAt)->atttypid;
   last_created_at_ = values[kCreatedAt];
-  last_id_ = *DatumGetUUIDP(values[kResponseId]);
+  if (!nulls[kResponseId]) last_id_ = *DatumGetUUIDP(values[kResponseId]);
+  for (const Span& span : spans) memory_used_ += span.size;
 
   auto view = [&](Column column) { return std::string_view(spans[column].bytes, spans[column].size); };
-  for (const Span& span : spans) memory_used_ += span.size;
-  return {values[kResponseId], values[kCommentId], !nulls[kComment] && !nulls[kReply],
-          view(kComment),      view(kPlatform),    view(kReply)};
+  CandidateRow row{};
+  if (!nulls[kResponseId]) row.response_id = values[kResponseId];
+  row.comment_id = values[kCommentId];
+  row.comment = view(kComment);
+  row.platform = view(kPlatform);
+  row.reply = view(kReply);
+  const bool is_pair = description->natts > kNonPreferred;
+  row.has_texts = !nulls[kComment] && !nulls[kReply] && !(is_pair && nulls[kNonPreferred]);
+  if (!nulls[kMeanRating]) row.mean_rating = DatumGetFloat8(values[kMeanRating]);
+  if (is_pair) row.non_preferred = view(kNonPreferred);
+  row.is_variant = is_pair && DatumGetBool(values[kIsVariant]);
+  return row;
 }
 
 }  // namespace trainer::pg

@@ -1,4 +1,4 @@
-// The responses that a dataset may be made of, read from the app's tables, newest first.
+// What a dataset may be made of, read from the app's tables, newest first: responses, or pairs of replies.
 #pragma once
 
 #include <optional>
@@ -13,25 +13,29 @@ extern "C" {
 
 namespace trainer::pg {
 
-// The statements over the app's tables, written by trainer_dataset_statements(). Throws pg::Error with TR008 when those
-// are not bound or no longer fit.
+// The statements over the app's tables, written by trainer_dataset_statements() and trainer_pair_statements(). Throw
+// pg::Error with TR008 when those are not bound or no longer fit.
 struct DatasetStatements {
   std::string organization;
   std::string persona;  // empty: none is bound
   std::string candidates;
-  std::string more_candidates;
-  std::string scored;
+  std::string more_candidates;  // empty: the first page has them all
+  std::string found;            // where they come from, in numbers
 };
-DatasetStatements dataset_statements();
+DatasetStatements dataset_statements(bool with_ratings);
+DatasetStatements pair_statements();
 
-// One response and its comment. The texts are UTF-8, the ids the 16 bytes of a uuid.
+// A reply and its comment. The texts are UTF-8, the ids the 16 bytes of a uuid.
 struct CandidateRow {
-  Datum response_id;
+  std::optional<Datum> response_id;  // none: a variant that nobody posted
   Datum comment_id;
   bool has_texts;
   std::string_view comment;
   std::string_view platform;
   std::string_view reply;
+  std::optional<double> mean_rating;
+  std::optional<std::string_view> non_preferred;  // of pairs
+  bool is_variant;                                // of pairs: else it was edited
 };
 
 class Candidates {

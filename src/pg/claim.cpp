@@ -43,7 +43,7 @@ constexpr const char* kCountUpTo =
   "  CASE WHEN o.kind IN ('poll_job', 'fetch_result') THEN"                                                           \
   "   (SELECT e.id FROM @extschema@.trainer_provider_events e WHERE e.organization_id = m.organization_id"            \
   "    AND e.custom_model_id = m.id ORDER BY e.seq DESC LIMIT 1) END,"                                                \
-  "  m.training_dataset_id,"                                                                                          \
+  "  m.training_dataset_id, d.training_params->>'beta',"                                                              \
   "  CASE WHEN o.kind IN ('poll_job', 'sweep_duplicates') THEN @extschema@.trainer_operation_id(m.id, 'create_job') " \
   "END"
 
@@ -114,6 +114,7 @@ core::Work read_work(const Rows& rows, std::uint64_t row, std::int64_t epoch) {
   work.installation = text();
   model.last_event_id = text();
   work.dataset_id = text();
+  model.beta = rows.number(row, column++);
   model.job_token = text();
   if (operation.kind == core::OperationKind::fetch_result && !operation.argument.empty()) {
     model.result_files.push_back(operation.argument);

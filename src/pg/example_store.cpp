@@ -10,7 +10,7 @@ extern "C" {
 namespace trainer::pg {
 namespace {
 
-enum Column { kResponseId, kCommentId, kComment, kPlatform, kReply, kColumns };
+enum Column { kResponseId, kCommentId, kComment, kPlatform, kReply, kNonPreferred, kColumns };
 
 Datum bytes_unsafe(std::string_view text) {
   auto* value = static_cast<varlena*>(palloc(VARHDRSZ + text.size()));
@@ -50,9 +50,10 @@ void ExampleStore::put(const StoredExample& example) {
   MemoryContext memory = memory_.context();
   guarded([&] {
     MemoryContext outer = MemoryContextSwitchTo(memory);
-    Datum values[kColumns] = {example.response_id, example.comment_id, bytes_unsafe(example.comment),
-                              bytes_unsafe(example.platform), bytes_unsafe(example.reply)};
-    bool nulls[kColumns] = {};
+    Datum values[kColumns] = {
+        example.response_id.value_or(Datum{0}), example.comment_id,          bytes_unsafe(example.comment),
+        bytes_unsafe(example.platform),         bytes_unsafe(example.reply), bytes_unsafe(example.non_preferred)};
+    bool nulls[kColumns] = {!example.response_id.has_value()};
     tuplestore_putvalues(tuples_, description_, values, nulls);
     MemoryContextSwitchTo(outer);
   });
@@ -66,8 +67,14 @@ std::optional<StoredExample> ExampleStore::next() {
   });
   if (!found) return std::nullopt;
   const Datum* values = slot_->tts_values;
-  return StoredExample{values[kResponseId], values[kCommentId], view(values[kComment]), view(values[kPlatform]),
-                       view(values[kReply])};
+  std::optional<Datum> response;
+  if (!slot_->tts_isnull[kResponseId]) response = values[kResponseId];
+  return StoredExample{response,
+                       values[kCommentId],
+                       view(values[kComment]),
+                       view(values[kPlatform]),
+                       view(values[kReply]),
+                       view(values[kNonPreferred])};
 }
 
 }  // namespace trainer::pg

@@ -15,11 +15,12 @@ extern "C" {
 namespace trainer::pg {
 
 struct StoredExample {
-  Datum response_id;
+  std::optional<Datum> response_id;
   Datum comment_id;
   std::string_view comment;  // UTF-8, as everything here
   std::string_view platform;
   std::string_view reply;
+  std::string_view non_preferred;  // empty: it is no pair
 };
 
 class ExampleStore {

@@ -22,6 +22,7 @@ ordered_json method(const core::Model& model) {
   }
   if (model.batch_size > 0) hyperparameters["batch_size"] = model.batch_size;
   const std::string type = model.method.empty() ? "supervised" : model.method;
+  if (type == "dpo" && model.beta > 0) hyperparameters["beta"] = model.beta;
   ordered_json result{{"type", type}};
   if (!hyperparameters.empty()) result[type] = {{"hyperparameters", std::move(hyperparameters)}};
   return result;

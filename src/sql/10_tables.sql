@@ -33,12 +33,14 @@ CREATE TABLE @extschema@.training_examples (
   response_id uuid,
   comment_id uuid,
   messages json NOT NULL,
+  non_preferred json,
   PRIMARY KEY (dataset_id, ordinal),
   FOREIGN KEY (organization_id, dataset_id) REFERENCES @extschema@.training_datasets (organization_id, id) ON DELETE CASCADE
 );
 CREATE INDEX ON @extschema@.training_examples (organization_id, dataset_id);
 COMMENT ON TABLE @extschema@.training_examples IS 'the examples of a dataset, newest first';
-COMMENT ON COLUMN @extschema@.training_examples.messages IS 'the chat messages, byte for byte as they are uploaded';
+COMMENT ON COLUMN @extschema@.training_examples.messages IS 'the chat messages, byte for byte as they are uploaded; of a preference pair the last one is the preferred reply';
+COMMENT ON COLUMN @extschema@.training_examples.non_preferred IS 'of a preference pair: a list of one message, the reply that the other is preferred over; else null';
 
 CREATE TABLE @extschema@.custom_models (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -389,6 +391,7 @@ COMMENT ON TABLE @extschema@.trainer_variants IS 'replies to one comment, made t
 COMMENT ON COLUMN @extschema@.trainer_variants.set_id IS 'those that were made by one call';
 COMMENT ON COLUMN @extschema@.trainer_variants.custom_model_id IS 'null: the base model';
 COMMENT ON COLUMN @extschema@.trainer_variants.score IS 'the sum of parts';
+COMMENT ON COLUMN @extschema@.trainer_variants.chosen_at IS 'when a person chose it before the others of its set';
 
 CREATE TABLE @extschema@.trainer_exemplars (
   organization_id uuid NOT NULL,

@@ -1,6 +1,6 @@
 -- Datasets: from the bound tables to examples (the work is done by src/pg/dataset.cpp), and what can be asked of them.
 
-CREATE FUNCTION @extschema@.trainer_dataset_options(options jsonb, OUT seed bigint, OUT batch_size integer) RETURNS record
+CREATE FUNCTION @extschema@.trainer_dataset_options(options jsonb, OUT seed bigint, OUT batch_size integer, OUT beta numeric, OUT weight_by text) RETURNS record
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -17,9 +17,21 @@ BEGIN
     CASE key
       WHEN 'seed' THEN least := 0; most := 2147483647;
       WHEN 'batch_size' THEN least := 1; most := 256;
+      WHEN 'beta' THEN
+        IF (CASE jsonb_typeof(value) WHEN 'null' THEN false WHEN 'number' THEN value::numeric <= 0 OR value::numeric > 2 ELSE true END) THEN
+          RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'option "beta" is out of range',
+            DETAIL = 'It must be a number greater than 0 and at most 2, or null.';
+        END IF;
+        CONTINUE;
+      WHEN 'weight_by' THEN
+        IF value NOT IN ('"rating"', 'null') THEN
+          RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'option "weight_by" is not valid',
+            DETAIL = 'It must be "rating", or null.';
+        END IF;
+        CONTINUE;
       ELSE
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('option "%s" is not known', key),
-          HINT = 'The options are seed and batch_size.';
+          HINT = 'The options are seed, batch_size, beta and weight_by.';
     END CASE;
     IF jsonb_typeof(value) <> 'number' OR value::numeric <> trunc(value::numeric) OR value::numeric NOT BETWEEN least AND most THEN
       RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('option "%s" is out of range', key),
@@ -28,6 +40,8 @@ BEGIN
   END LOOP;
   seed := (options -> 'seed')::bigint;
   batch_size := (options -> 'batch_size')::integer;
+  beta := (options ->> 'beta')::numeric;
+  weight_by := options ->> 'weight_by';
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_dataset_options(jsonb) IS 'the options of trainer_prepare_dataset(), checked';
@@ -195,7 +209,8 @@ CREATE FUNCTION @extschema@.trainer_dataset_jsonl(dataset_id uuid, split text DE
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT '{"messages":' || replace(replace(e.messages::text, E'\n', ' '), E'\r', ' ') || '}'
+  SELECT CASE WHEN e.non_preferred IS NULL THEN '{"messages":' || replace(replace(e.messages::text, E'\n', ' '), E'\r', ' ') || '}'
+              ELSE @extschema@.trainer_pair_line(e.messages, e.non_preferred) END
   FROM @extschema@.training_examples AS e
   WHERE e.dataset_id = (SELECT id FROM @extschema@.trainer_known_dataset($1))
     AND e.split = (SELECT @extschema@.trainer_known_split($2))

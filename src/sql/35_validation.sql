@@ -49,8 +49,9 @@ COMMENT ON FUNCTION @extschema@.trainer_max_file_bytes() IS 'the largest file th
 CREATE FUNCTION @extschema@.trainer_file_sizes(dataset_id uuid) RETURNS TABLE (split text, examples bigint, bytes bigint)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-  -- Each line is wrapped in {"messages":} and ends with a line feed.
-  SELECT s.split, count(e.ordinal), coalesce(sum(octet_length(e.messages::text) + 14), 0)::bigint
+  -- Each line is wrapped in {"messages":}, or is a pair's, and ends with a line feed.
+  SELECT s.split, count(e.ordinal), coalesce(sum(CASE WHEN e.non_preferred IS NULL THEN octet_length(e.messages::text) + 14
+    ELSE octet_length(@extschema@.trainer_pair_line(e.messages, e.non_preferred)) + 1 END), 0)::bigint
   FROM (VALUES ('train'), ('validation')) AS s (split)
   LEFT JOIN @extschema@.training_examples AS e ON e.split = s.split AND e.dataset_id = $1
   GROUP BY s.split
@@ -63,10 +64,12 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
   WITH dataset AS (
-    SELECT id, @extschema@.trainer_max_example_tokens(coalesce(training_params ->> 'base_model', '')) AS token_limit
+    SELECT id, @extschema@.trainer_max_example_tokens(coalesce(training_params ->> 'base_model', '')) AS token_limit,
+           coalesce(training_params ->> 'method' = 'dpo', false) AS of_pairs
     FROM @extschema@.trainer_known_dataset($1)),
   example AS NOT MATERIALIZED (
-    SELECT e.ordinal, e.response_id, e.comment_id, e.split, e.messages::text AS line
+    SELECT e.ordinal, e.response_id, e.comment_id, e.split, e.non_preferred IS NOT NULL AS is_pair,
+           CASE WHEN e.non_preferred IS NULL THEN e.messages::text ELSE @extschema@.trainer_pair_messages(e.messages, e.non_preferred) END AS line
     FROM @extschema@.training_examples AS e WHERE e.dataset_id = (SELECT id FROM dataset)),
   message AS (
     SELECT e.ordinal, e.response_id, m.position, m.value AS json, json_typeof(m.value) AS type,
@@ -88,6 +91,17 @@ AS $$
            bool_or(role = 'assistant') AS has_assistant,
            @extschema@.trainer_estimated_tokens(sum(octet_length(content))::bigint) AS tokens
     FROM message AS m GROUP BY m.ordinal),
+  -- The non-preferred reply is the message behind those of the list.
+  pair AS (
+    SELECT e.ordinal, e.response_id, e.asked, e.others, bool_or(m.content_type <> 'string' OR m.calls) AS beyond_text,
+           count(*) FILTER (WHERE m.position <= e.asked AND m.role = 'assistant') AS replies,
+           max(m.role) FILTER (WHERE m.position = e.asked) AS last_role, max(m.role) FILTER (WHERE m.position = e.asked + 1) AS other_role,
+           max(m.content) FILTER (WHERE m.position = e.asked) AS reply, max(m.content) FILTER (WHERE m.position = e.asked + 1) AS other_reply
+    FROM (SELECT t.ordinal, t.response_id, CASE json_typeof(t.messages) WHEN 'array' THEN json_array_length(t.messages) END AS asked,
+                 CASE json_typeof(t.non_preferred) WHEN 'array' THEN json_array_length(t.non_preferred) ELSE 0 END AS others
+          FROM @extschema@.training_examples AS t WHERE t.dataset_id = (SELECT id FROM dataset) AND t.non_preferred IS NOT NULL) AS e
+    JOIN message AS m ON m.ordinal = e.ordinal
+    GROUP BY e.ordinal, e.response_id, e.asked, e.others),
   problem AS (
     SELECT m.ordinal, m.response_id, 'error' AS severity, p.code, format('message %s %s', m.position, p.problem) AS problem
     FROM message AS m
@@ -115,6 +129,8 @@ AS $$
     CROSS JOIN LATERAL (VALUES
       (octet_length(e.line) > 67108864, 'error', 'too_large', 'longer than 64 MB, and not looked into'),
       (s.ordinal IS NULL AND octet_length(e.line) <= 67108864, 'error', 'missing_messages_list', 'there is no list of messages'),
+      (e.is_pair AND NOT (SELECT of_pairs FROM dataset), 'error', 'wrong_method', 'a preference pair, and the method of the dataset is another'),
+      ((SELECT of_pairs FROM dataset) AND NOT e.is_pair, 'error', 'wrong_method', 'no preference pair, and the method of the dataset is dpo'),
       (s.has_assistant IS NOT TRUE AND s.ordinal IS NOT NULL, 'error', 'example_missing_assistant_message', 'no message is from the assistant'),
       (s.has_system IS NOT TRUE AND s.ordinal IS NOT NULL, 'warning', 'missing_system_message', 'no message is from the system'),
       (s.has_user IS NOT TRUE AND s.ordinal IS NOT NULL, 'warning', 'missing_user_message', 'no message is from the user'),
@@ -124,6 +140,19 @@ AS $$
         'error', 'invalid_unicode', 'half of a surrogate pair is escaped'),
       (strpos(e.line, E'\\u0000') > 0 AND strpos(replace(e.line, E'\\\\', ''), E'\\u0000') > 0,
         'warning', 'control_character', 'the character U+0000 is escaped')
+    ) AS p (found, severity, code, problem)
+    WHERE p.found
+    UNION ALL
+    -- Of one turn, and of text alone: OpenAI's rules for preferences, besides those for every message.
+    SELECT s.ordinal, s.response_id, p.severity, p.code, p.problem
+    FROM pair AS s
+    CROSS JOIN LATERAL (VALUES
+      (s.others <> 1 OR s.other_role IS DISTINCT FROM 'assistant', 'error', 'invalid_pair', 'the non-preferred side is not one message from the assistant'),
+      (s.last_role IS DISTINCT FROM 'assistant', 'error', 'invalid_pair', 'the last message is not from the assistant'),
+      (s.asked < 2, 'error', 'invalid_pair', 'no message comes before the preferred reply'),
+      (s.replies > 1, 'error', 'invalid_pair', 'more than one message is from the assistant, and a pair is of one turn'),
+      (s.beyond_text, 'error', 'pair_not_text', 'a message holds more than text'),
+      (s.reply = s.other_reply, 'warning', 'equal_replies', 'the two replies are the same')
     ) AS p (found, severity, code, problem)
     WHERE p.found
     UNION ALL
@@ -153,11 +182,13 @@ AS $$
            @extschema@.trainer_max_example_tokens(d.training_params ->> 'base_model') AS token_limit
     FROM @extschema@.trainer_known_dataset($1) AS d),
   example AS (
-    SELECT octet_length(e.messages::text) + 14 AS bytes,
+    SELECT CASE WHEN e.non_preferred IS NULL THEN octet_length(e.messages::text) + 14
+             ELSE octet_length(@extschema@.trainer_pair_line(e.messages, e.non_preferred)) + 1 END AS bytes,
            (SELECT @extschema@.trainer_estimated_tokens(sum(octet_length(m.value ->> 'content'))::bigint)
             FROM json_array_elements(CASE WHEN json_typeof(readable) = 'array' THEN readable ELSE '[]' END) AS m) AS tokens
     FROM @extschema@.training_examples AS e
-    CROSS JOIN LATERAL @extschema@.trainer_readable_json(e.messages::text) AS readable
+    CROSS JOIN LATERAL @extschema@.trainer_readable_json(
+      CASE WHEN e.non_preferred IS NULL THEN e.messages::text ELSE @extschema@.trainer_pair_messages(e.messages, e.non_preferred) END) AS readable
     WHERE e.dataset_id = (SELECT id FROM dataset) AND e.split = 'train'),
   total AS (
     SELECT sum(least(coalesce(x.tokens, 0), d.token_limit))::bigint AS tokens, coalesce(sum(x.bytes), 0) AS bytes,

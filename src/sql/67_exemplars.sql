@@ -18,9 +18,11 @@ BEGIN
   -- The last turns; a comment stands in quotes inside of the user's (core::user_message).
   INSERT INTO @extschema@.trainer_exemplars (organization_id, custom_model_id, ordinal, comment, prompt, reply)
   SELECT model.organization_id, model.id, row_number() OVER (ORDER BY e.ordinal), coalesce(substring(t.prompt FROM '^[^"]*: "(.*)"$'), t.prompt), t.prompt, t.reply
-  FROM @extschema@.training_examples AS e,
+  FROM (SELECT x.ordinal, x.messages, lag(x.messages::text) OVER (ORDER BY x.ordinal) AS before FROM @extschema@.training_examples AS x
+        WHERE x.organization_id = model.organization_id AND x.dataset_id = model.training_dataset_id AND x.split = 'train') AS e,
     LATERAL (SELECT e.messages -> -2 ->> 'content' AS prompt, e.messages -> -1 ->> 'content' AS reply) AS t
-  WHERE e.organization_id = model.organization_id AND e.dataset_id = model.training_dataset_id AND e.split = 'train'
+  -- Not the copies of a dataset that is weighted by ratings.
+  WHERE e.messages::text IS DISTINCT FROM e.before
     AND e.messages -> -2 ->> 'role' = 'user' AND e.messages -> -1 ->> 'role' = 'assistant' AND t.prompt <> '' AND t.reply <> '';
   GET DIAGNOSTICS indexed = ROW_COUNT;
   INSERT INTO @extschema@.trainer_exemplar_terms (organization_id, custom_model_id, term, examples, ordinals)

@@ -1,5 +1,6 @@
 // Any comment, platform, reply and system message as a line of a training file: it is one line of JSON, and says just
-// that. The texts stand on lines of their own; the reply is the rest.
+// that; and the reply as either side of a preference pair. The texts stand on lines of their own; the reply is the
+// rest.
 #include <array>
 
 #include "core/dataset.h"
@@ -35,7 +36,19 @@ void target(std::string_view input) {
     std::string again;
     core::append_messages(again, system, core::user_message(said, platform), reply, mode);
     require(again == line);
+    std::string other;
+    core::append_reply(other, reply, mode);
+    require(line.ends_with("," + other.substr(1)));
   }
+
+  // Compared with itself, and with another one, on either side.
+  candidate.non_preferred = input;
+  require(builder.add(candidate) != core::Verdict::accepted);
+  candidate.non_preferred = "other";
+  bool is_pair = builder.add(candidate) == core::Verdict::accepted;
+  if (is_pair) require(builder.reply() != builder.non_preferred() && builder.non_preferred() == "other");
+  core::Candidate turned{"r", "c", comment, platform, "other", input};
+  require((builder.add(turned) == core::Verdict::accepted) == is_pair);
 }
 
 }  // namespace trainer::fuzz

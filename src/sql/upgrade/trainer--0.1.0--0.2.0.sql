@@ -165,6 +165,7 @@ COMMENT ON TABLE @extschema@.trainer_variants IS 'replies to one comment, made t
 COMMENT ON COLUMN @extschema@.trainer_variants.set_id IS 'those that were made by one call';
 COMMENT ON COLUMN @extschema@.trainer_variants.custom_model_id IS 'null: the base model';
 COMMENT ON COLUMN @extschema@.trainer_variants.score IS 'the sum of parts';
+COMMENT ON COLUMN @extschema@.trainer_variants.chosen_at IS 'when a person chose it before the others of its set';
 
 CREATE TABLE @extschema@.trainer_exemplars (
   organization_id uuid NOT NULL,
@@ -191,6 +192,10 @@ CREATE TABLE @extschema@.trainer_exemplar_terms (
 );
 CREATE INDEX ON @extschema@.trainer_exemplar_terms (organization_id, custom_model_id);
 COMMENT ON TABLE @extschema@.trainer_exemplar_terms IS 'in which examples of an exemplar model a word occurs';
+
+ALTER TABLE @extschema@.training_examples ADD non_preferred json;
+COMMENT ON COLUMN @extschema@.training_examples.messages IS 'the chat messages, byte for byte as they are uploaded; of a preference pair the last one is the preferred reply';
+COMMENT ON COLUMN @extschema@.training_examples.non_preferred IS 'of a preference pair: a list of one message, the reply that the other is preferred over; else null';
 
 -- The key by which one roast is known, so that a file may be loaded twice.
 CREATE FUNCTION @extschema@.trainer_reference_key(organization_id uuid, category text, comment text, roast text) RETURNS text
@@ -241,6 +246,8 @@ BEGIN
   END LOOP;
 END $$;
 
+-- It returns more.
+DROP FUNCTION @extschema@.trainer_dataset_options(jsonb);
 -- They have one argument more.
 DROP FUNCTION @extschema@.trainer_attach(regclass, regclass, regclass, regclass, regclass, jsonb);
 DROP FUNCTION @extschema@.trainer_attach_relations(jsonb, jsonb);

@@ -63,6 +63,24 @@ TEST(CheckEnough, TheMinimumItselfIsEnough) {
   EXPECT_TRUE(check_enough(99, 100));
 }
 
+TEST(CheckEnough, PairsAreCalledPairs) {
+  const std::optional<Error> error = check_enough_pairs(1, 10);
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->condition, Condition::insufficient_training_data);
+  EXPECT_EQ(error->message, "insufficient training data");
+  EXPECT_EQ(error->detail, "There is 1 preference pair, 10 are needed.");
+  EXPECT_NE(error->hint.find("edited responses"), std::string::npos);
+  EXPECT_EQ(check_enough_pairs(0, 10)->detail, "There are 0 preference pairs, 10 are needed.");
+  EXPECT_EQ(check_enough_pairs(10, 10), std::nullopt);
+}
+
+TEST(CopiesForRating, FiveStarsCountTwiceAndOneOrTwoNotAtAll) {
+  EXPECT_EQ(copies_for_rating(std::nullopt), 1);
+  for (const double low : {1.0, 2.0, 2.49}) EXPECT_EQ(copies_for_rating(low), 0) << low;
+  for (const double middling : {2.5, 3.0, 4.0, 4.49}) EXPECT_EQ(copies_for_rating(middling), 1) << middling;
+  for (const double high : {4.5, 5.0}) EXPECT_EQ(copies_for_rating(high), 2) << high;
+}
+
 TEST(CheckParameters, MinQualityIsAScore) {
   EXPECT_EQ(check_min_quality(0), std::nullopt);
   EXPECT_EQ(check_min_quality(1), std::nullopt);
@@ -101,14 +119,19 @@ TEST(CheckParameters, ValidationFractionIsAtMostHalf) {
   for (const double bad : {-0.1, 0.51, kNan}) expect_invalid(check_validation_fraction(bad));
 }
 
-TEST(CheckParameters, OnlySupervisedTrainingIsThere) {
-  EXPECT_EQ(check_method("supervised"), std::nullopt);
-  EXPECT_EQ(check_method("exemplar"), std::nullopt);
-  expect_invalid(check_method("dpo"));
-  EXPECT_NE(check_method("dpo")->message.find("not supported yet"), std::string::npos);
+TEST(CheckParameters, ThereAreThreeMethods) {
+  for (const char* method : {"supervised", "dpo", "exemplar"}) EXPECT_EQ(check_method(method), std::nullopt) << method;
   expect_invalid(check_method(""));
   expect_invalid(check_method("Supervised"));
   EXPECT_NE(check_method("alchemy")->detail.find("alchemy"), std::string::npos);
+}
+
+TEST(CheckParameters, AnOptionOfOneMethodDoesNotGoWithAnother) {
+  EXPECT_EQ(check_option_method("beta", "dpo", "dpo"), std::nullopt);
+  expect_invalid(check_option_method("beta", "dpo", "supervised"));
+  EXPECT_EQ(check_option_method("beta", "dpo", "supervised")->message,
+            "option \"beta\" does not go with the training method");
+  EXPECT_EQ(check_option_method("beta", "dpo", "exemplar")->detail, "It is for the method \"dpo\".");
 }
 
 TEST(CheckParameters, NameHasOneTo255Characters) {

@@ -21,6 +21,10 @@ Candidate pair_of(std::string_view comment, std::string_view reply, std::string_
   return {"r", "c", comment, platform, reply};
 }
 
+Candidate preference(std::string_view comment, std::string_view preferred, std::string_view other) {
+  return {"r", "c", comment, {}, preferred, other};
+}
+
 // A builder that took `per_group` replies to each of `groups` comments.
 DatasetBuilder filled(int groups, int per_group, std::uint64_t seed = 1) {
   DatasetRules rules;
@@ -206,9 +210,89 @@ TEST(DatasetBuilder, CountsEachVerdictUnderItsName) {
   EXPECT_EQ(name(Verdict::duplicate), "duplicate");
   EXPECT_EQ(name(Verdict::empty_comment), "empty_comment");
   EXPECT_EQ(name(Verdict::empty_reply), "empty_reply");
+  EXPECT_EQ(name(Verdict::same_replies), "same_replies");
   EXPECT_EQ(name(Verdict::too_long), "too_long");
   EXPECT_EQ(name(Verdict::special_token), "special_token");
   EXPECT_EQ(name(Verdict::full), "full");
+}
+
+TEST(Pairs, BothRepliesAreCleaned) {
+  DatasetBuilder builder(DatasetRules{});
+  EXPECT_EQ(builder.add(preference("c", " better ", "worse\x07\n")), Verdict::accepted);
+  EXPECT_EQ(builder.reply(), "better");
+  EXPECT_EQ(builder.non_preferred(), "worse");
+  EXPECT_EQ(builder.cleaned(), 1);
+  EXPECT_EQ(builder.add(pair_of("c", "better")), Verdict::accepted);
+  EXPECT_EQ(builder.non_preferred(), "") << "an example is no pair";
+}
+
+TEST(Pairs, WithoutADifferenceNeitherIsPreferred) {
+  DatasetBuilder builder(DatasetRules{});
+  EXPECT_EQ(builder.add(preference("c", "same", "same")), Verdict::same_replies);
+  EXPECT_EQ(builder.add(preference("c", "same", " same\x01\n")), Verdict::same_replies) << "once cleaned";
+  EXPECT_EQ(builder.count(Verdict::same_replies), 2);
+  EXPECT_EQ(builder.size(), 0U);
+}
+
+TEST(Pairs, EitherSideMayBeEmptyOrRefused) {
+  DatasetBuilder builder(DatasetRules{});
+  EXPECT_EQ(builder.add(preference(" ", "a", "b")), Verdict::empty_comment);
+  EXPECT_EQ(builder.add(preference("c", " ", "b")), Verdict::empty_reply);
+  EXPECT_EQ(builder.add(preference("c", "a", "\x01")), Verdict::empty_reply);
+  EXPECT_EQ(builder.add(preference("c", "a <|im_end|>", "b")), Verdict::special_token);
+  EXPECT_EQ(builder.add(preference("c", "a", "<|im_end|> b")), Verdict::special_token);
+}
+
+TEST(Pairs, BothRepliesCountAgainstTheLimit) {
+  DatasetRules rules;
+  rules.max_tokens = 100;
+  const std::size_t room = 400 - user_message_bytes("c", {});
+  DatasetBuilder builder(rules);
+  EXPECT_EQ(builder.add(preference("c", std::string(100, 'a'), std::string(room - 100, 'b'))), Verdict::accepted);
+  EXPECT_EQ(builder.add(preference("c", std::string(100, 'a'), std::string(room - 99, 'b'))), Verdict::too_long);
+}
+
+TEST(Pairs, AreTheSameOnlyWhenAllThreeTextsAre) {
+  DatasetBuilder builder(DatasetRules{});
+  EXPECT_EQ(builder.add(preference("c", "a", "b")), Verdict::accepted);
+  EXPECT_EQ(builder.add(preference("c", "a", "b")), Verdict::duplicate);
+  EXPECT_EQ(builder.add(preference("c", "a", "d")), Verdict::accepted) << "preferred over another one, too";
+  EXPECT_EQ(builder.add(preference("c", "b", "a")), Verdict::accepted);
+  EXPECT_EQ(builder.add(preference("d", "a", "b")), Verdict::accepted);
+  EXPECT_EQ(builder.add(preference("c", "ab", "")), Verdict::empty_reply);
+}
+
+TEST(Pairs, OfEqualCommentsStayTogether) {
+  DatasetBuilder builder(DatasetRules{});
+  for (int i = 0; i < 40; ++i) {
+    const std::string text = std::to_string(i);
+    EXPECT_EQ(builder.add(preference("comment " + std::to_string(i % 20), "better " + text, "reply " + text)),
+              Verdict::accepted);
+  }
+  builder.assign_split(0.3);
+  for (std::size_t row = 0; row < 20; ++row) EXPECT_EQ(builder.is_validation(row), builder.is_validation(row + 20));
+  EXPECT_EQ(builder.validation_size(), 12U);
+}
+
+TEST(Copies, StandInTheTrainingFileAlone) {
+  DatasetBuilder builder(DatasetRules{});
+  for (int i = 0; i < 40; ++i) {
+    Candidate candidate = pair_of("comment", "reply");
+    const std::string comment = "comment " + std::to_string(i);
+    candidate.comment = comment;
+    candidate.copies = i % 2 == 0 ? 2 : 1;
+    ASSERT_EQ(builder.add(candidate), Verdict::accepted);
+  }
+  EXPECT_EQ(builder.size(), 40U) << "copies are no examples";
+  EXPECT_EQ(builder.lines(), 60U);
+  builder.assign_split(0.25);
+  std::size_t lines = 0;
+  for (std::size_t row = 0; row < 40; ++row) {
+    EXPECT_EQ(builder.copies(row), builder.is_validation(row) || row % 2 == 1 ? 1 : 2);
+    lines += static_cast<std::size_t>(builder.copies(row));
+  }
+  EXPECT_EQ(builder.lines(), lines);
+  EXPECT_EQ(builder.validation_size(), 10U);
 }
 
 TEST(Split, MeetsTheFractionWhenGroupsAreSmall) {

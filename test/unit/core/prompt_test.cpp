@@ -109,6 +109,12 @@ TEST(MessageWriter, WritesTheSameBytesAsTheOtherRoute) {
   }
 }
 
+TEST(AppendReply, IsAListOfOneMessage) {
+  std::string out = "before";
+  append_reply(out, "say \"\xC3\xA9\"", Escape::ascii);
+  EXPECT_EQ(out, R"(before[{"role":"assistant","content":"say \"\u00e9\""}])");
+}
+
 TEST(AppendPrompt, WithoutTurnsIsWhatATrainingExampleBeginsWith) {
   std::string prompt, example;
   append_prompt(prompt, "S", {}, user_message("Hi", "x"), Escape::utf8);

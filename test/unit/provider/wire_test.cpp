@@ -421,6 +421,17 @@ TEST(WireRequest, WhatIsSetIsSent) {
             R"("metadata":{"trainer_key":"7c9e6679-7425-40de-944b-e07fc1f90ae7","trainer_inst":"inst-1"}})");
 }
 
+TEST(WireRequest, BetaIsForPreferencesAlone) {
+  core::Work work = training();
+  work.model.beta = 0.25;
+  EXPECT_THAT(job_request(*find_profile("openai"), work), HasSubstr(R"("method":{"type":"supervised"})"));
+  work.model.method = "dpo";
+  EXPECT_THAT(job_request(*find_profile("openai"), work),
+              HasSubstr(R"("method":{"type":"dpo","dpo":{"hyperparameters":{"beta":0.25}}},)"));
+  work.model.beta = 0;
+  EXPECT_THAT(job_request(*find_profile("openai"), work), HasSubstr(R"("method":{"type":"dpo"},)"));
+}
+
 TEST(WireRequest, TheSuffixFitsTheProfile) {
   core::Work work = training();
   Profile profile = *find_profile("openai");
