@@ -128,7 +128,9 @@ BEGIN
     epochs => coalesce((old.training_params ->> 'epochs')::integer, 3),
     learning_rate_multiplier => coalesce((old.training_params ->> 'learning_rate_multiplier')::numeric, 0.1),
     include_persona => coalesce(old.include_persona, true), include_platform_context => coalesce(old.include_platform_context, true),
-    max_examples => greatest(1000, old.roast_count), method => coalesce(old.training_params ->> 'method', 'supervised'));
+    max_examples => greatest(1000, old.roast_count), method => coalesce(old.training_params ->> 'method', 'supervised'),
+    options => (SELECT coalesce(jsonb_object_agg(p.key, p.value), '{}') FROM jsonb_each(old.training_params) AS p
+                WHERE p.key IN ('seed', 'batch_size', 'beta', 'weight_by')));
   SELECT count(*) INTO new_examples FROM @extschema@.training_examples AS e
     WHERE e.organization_id = made.organization_id AND e.dataset_id = made.id
       AND NOT EXISTS (SELECT FROM @extschema@.training_examples AS o
