@@ -177,7 +177,7 @@ CREATE TABLE @extschema@.trainer_operations (
   custom_model_id uuid NOT NULL,
   kind text NOT NULL
     CHECK (kind IN ('upload_training_file', 'upload_validation_file', 'create_job', 'poll_job', 'fetch_result',
-                    'verify_model', 'cancel_job', 'pause_job', 'resume_job', 'sweep_duplicates', 'delete_file')),
+                    'verify_model', 'cancel_job', 'pause_job', 'resume_job', 'sweep_duplicates', 'delete_file', 'delete_model')),
   state text NOT NULL DEFAULT 'ready'
     CHECK (state IN ('ready', 'sending', 'reconcile', 'checking', 'done', 'failed', 'cancelled')),
   argument text,

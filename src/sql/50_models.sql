@@ -126,7 +126,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
   -- Of a model that was trained, the sweep looks for what is hardly ever there, and for hours: it goes with the model.
   SELECT $3 IN ('ready', 'sending', 'reconcile', 'checking')
-     AND ($2 = 'delete_file' OR $2 = 'sweep_duplicates' AND $1 IN ('failed', 'cancelled'))
+     AND ($2 IN ('delete_file', 'delete_model') OR $2 = 'sweep_duplicates' AND $1 IN ('failed', 'cancelled'))
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_is_left_over(text, text, text) IS
   'whether an operation of a model in that status is to take away what would stay at the provider without it';

@@ -129,6 +129,12 @@ ALTER TABLE @extschema@.custom_models
   ADD CONSTRAINT custom_models_active_has_model CHECK (NOT is_active OR kind = 'exemplar' OR fine_tuned_model_id IS NOT NULL);
 COMMENT ON COLUMN @extschema@.custom_models.kind IS 'fine_tuned: trained by the provider; exemplar: examples that are shown to base_model';
 
+ALTER TABLE @extschema@.trainer_operations
+  DROP CONSTRAINT trainer_operations_kind_check,
+  ADD CONSTRAINT trainer_operations_kind_check
+    CHECK (kind IN ('upload_training_file', 'upload_validation_file', 'create_job', 'poll_job', 'fetch_result',
+                    'verify_model', 'cancel_job', 'pause_job', 'resume_job', 'sweep_duplicates', 'delete_file', 'delete_model'));
+
 CREATE TABLE @extschema@.trainer_exemplars (
   organization_id uuid NOT NULL,
   custom_model_id uuid NOT NULL,
