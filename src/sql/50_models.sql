@@ -64,6 +64,10 @@ BEGIN
       USING ERRCODE = 'TR003', DETAIL = format('Model %s has status %s.', model.id, model.status),
             HINT = 'A model can be deployed once its training has succeeded.';
   END IF;
+  IF model.erased_at IS NOT NULL THEN
+    RAISE EXCEPTION 'the model cannot be deployed'
+      USING ERRCODE = 'TR003', DETAIL = format('Model %s has been erased.', model.id);
+  END IF;
   IF model.verified_at IS NOT NULL THEN
     RETURN @extschema@.trainer_activate_model(model.id);
   END IF;

@@ -15,9 +15,12 @@ AS $$
 DECLARE
   indexed bigint;
 BEGIN
+  -- What is erased meanwhile is not copied.
+  PERFORM FROM @extschema@.training_datasets AS d WHERE d.organization_id = model.organization_id AND d.id = model.training_dataset_id FOR SHARE;
   -- The last turns; a comment stands in quotes inside of the user's (core::user_message).
-  INSERT INTO @extschema@.trainer_exemplars (organization_id, custom_model_id, ordinal, comment, prompt, reply)
-  SELECT model.organization_id, model.id, row_number() OVER (ORDER BY e.ordinal), coalesce(substring(t.prompt FROM '^[^"]*: "(.*)"$'), t.prompt), t.prompt, t.reply
+  INSERT INTO @extschema@.trainer_exemplars (organization_id, custom_model_id, ordinal, comment, prompt, reply, response_id, comment_id)
+  SELECT model.organization_id, model.id, row_number() OVER (ORDER BY e.ordinal), coalesce(substring(t.prompt FROM '^[^"]*: "(.*)"$'), t.prompt), t.prompt, t.reply,
+         e.response_id, e.comment_id
   FROM @extschema@.training_examples AS e,
     LATERAL (SELECT e.messages -> -2 ->> 'content' AS prompt, e.messages -> -1 ->> 'content' AS reply) AS t
   WHERE e.organization_id = model.organization_id AND e.dataset_id = model.training_dataset_id

@@ -46,7 +46,8 @@ AS $$
           'trainer_dataset_jsonl', 'trainer_known_dataset', 'trainer_known_split', 'trainer_file_sizes', 'trainer_max_file_bytes',
           'trainer_validate_dataset', 'trainer_readable_json', 'trainer_has_lone_surrogate', 'trainer_max_example_tokens', 'trainer_estimated_tokens',
           'trainer_estimate_training_cost', 'trainer_calculate_training_cost', 'trainer_training_cost_cents', 'trainer_base_snapshot',
-          'trainer_relation_name', 'trainer_feedback_summary')
+          'trainer_relation_name', 'trainer_feedback_summary',
+          'trainer_lineage', 'trainer_example_lineage', 'trainer_learned_responses', 'trainer_training_began')
         OR ($1 = 'app' AND p.proname IN (
           'trainer_collect_feedback', 'trainer_require_feedback',
           'trainer_generate', 'trainer_request_generation', 'trainer_request_options', 'trainer_prompt', 'trainer_active_model', 'trainer_generation_options', 'trainer_require_recordable', 'trainer_link_response', 'trainer_inference_cost_cents',

@@ -129,6 +129,12 @@ ALTER TABLE @extschema@.custom_models
   ADD CONSTRAINT custom_models_active_has_model CHECK (NOT is_active OR kind = 'exemplar' OR fine_tuned_model_id IS NOT NULL);
 COMMENT ON COLUMN @extschema@.custom_models.kind IS 'fine_tuned: trained by the provider; exemplar: examples that are shown to base_model';
 
+CREATE INDEX ON @extschema@.training_examples (response_id);
+CREATE INDEX ON @extschema@.training_examples (comment_id);
+ALTER TABLE @extschema@.custom_models
+  ADD erased_at timestamptz,
+  ADD CONSTRAINT custom_models_active_not_erased CHECK (NOT is_active OR erased_at IS NULL);
+COMMENT ON COLUMN @extschema@.custom_models.erased_at IS 'when its deletion at the provider was asked for: it serves no more';
 ALTER TABLE @extschema@.trainer_operations
   DROP CONSTRAINT trainer_operations_kind_check,
   ADD CONSTRAINT trainer_operations_kind_check
@@ -142,6 +148,8 @@ CREATE TABLE @extschema@.trainer_exemplars (
   comment text NOT NULL,
   prompt text NOT NULL,
   reply text NOT NULL,
+  response_id uuid,
+  comment_id uuid,
   PRIMARY KEY (custom_model_id, ordinal),
   FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id) ON DELETE CASCADE
 );
