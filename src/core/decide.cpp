@@ -234,6 +234,11 @@ std::optional<Decision> decide_before_call(const Work& work, const Policy& polic
       if (!work.model.provider_job_id.empty() || training_is_over(work.model.status)) return std::nullopt;
       decision.due_in = kSweepWaits;
       return decision;
+    case OperationKind::delete_model:
+      // Whoever asks for it takes the model out of service first.
+      if (work.model.status != "deployed") return std::nullopt;
+      decision.state = OperationState::cancelled;
+      return decision;
     default:
       return std::nullopt;
   }

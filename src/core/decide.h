@@ -56,7 +56,7 @@ struct ModelChange {
   std::optional<std::string> provider_job_id;  // empty: no job any more
   std::optional<std::string> training_file_id;
   std::optional<std::string> validation_file_id;
-  std::optional<std::string> fine_tuned_model_id;
+  std::optional<std::string> fine_tuned_model_id;  // empty: it is deleted
   std::optional<double> learning_rate_multiplier;
   std::optional<std::int64_t> trained_tokens;
   std::optional<std::int64_t> estimated_finish;  // Unix seconds

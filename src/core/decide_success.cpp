@@ -232,6 +232,15 @@ Decision after_sweep(const Work& work, const Outcome& outcome, const Policy& pol
   return decision;
 }
 
+// The name is forgotten when it is the model's own, and not that of a checkpoint.
+Decision after_model_deletion(const Work& work) {
+  Decision decision;
+  decision.state = OperationState::done;
+  if (work.operation.argument == work.model.fine_tuned_model_id) decision.model.fine_tuned_model_id = "";
+  decision.notices.push_back(notice("model_deleted", {{"model", work.operation.argument}}));
+  return decision;
+}
+
 }  // namespace
 
 Decision after_success(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random) {
@@ -253,6 +262,8 @@ Decision after_success(const Work& work, const Outcome& outcome, const Policy& p
       return after_order(work, outcome, policy, random);
     case OperationKind::sweep_duplicates:
       return after_sweep(work, outcome, policy);
+    case OperationKind::delete_model:
+      return after_model_deletion(work);
     case OperationKind::delete_file:
       break;
   }

@@ -9,7 +9,7 @@ using detail::name_in;
 using detail::Names;
 using detail::value_in;
 
-constexpr Names<OperationKind, 11> kKinds{{
+constexpr Names<OperationKind, 12> kKinds{{
     {OperationKind::upload_training_file, "upload_training_file"},
     {OperationKind::upload_validation_file, "upload_validation_file"},
     {OperationKind::create_job, "create_job"},
@@ -21,6 +21,7 @@ constexpr Names<OperationKind, 11> kKinds{{
     {OperationKind::resume_job, "resume_job"},
     {OperationKind::sweep_duplicates, "sweep_duplicates"},
     {OperationKind::delete_file, "delete_file"},
+    {OperationKind::delete_model, "delete_model"},
 }};
 
 constexpr Names<OperationState, 7> kStates{{

@@ -25,6 +25,7 @@ enum class OperationKind {
   resume_job,
   sweep_duplicates,  // lists the job's token again: the oldest job is the model's, and every other one is cancelled
   delete_file,
+  delete_model,
 };
 
 enum class OperationState {
@@ -54,7 +55,7 @@ struct Operation {
   int attempt = 0;                         // claims so far, this one included
   std::int64_t epoch = 0;                  // incarnation of the worker that claimed it
   int misses = 0;                          // times in a row that the provider did not show what was looked for
-  std::string argument;                    // delete_file: the file's id at the provider
+  std::string argument;                    // delete_file, delete_model: its id at the provider
   std::chrono::milliseconds age{};         // since it was written
   std::chrono::milliseconds since_sent{};  // since the last time it may have been sent
 };

@@ -1,4 +1,4 @@
-// What may be repeated without harm: cancel, pause, resume, the deletion of a file.
+// What may be repeated without harm: cancel, pause, resume, the deletion of a file or a model.
 #include <utility>
 
 #include "core/job.h"
@@ -66,11 +66,14 @@ class Control : public Call {
 
 class Delete : public Call {
  public:
-  explicit Delete(const core::Work& work) : file_id_(work.operation.argument) {}
+  explicit Delete(const core::Work& work)
+      : is_model_(work.operation.kind == OperationKind::delete_model), id_(work.operation.argument) {}
 
   Step start() override {
-    if (!is_object_id(file_id_)) return invalid_work("There is no usable id of a file to delete.");
-    return del(file_path(file_id_));
+    if (is_model_ ? !is_model_name(id_) : !is_object_id(id_)) {
+      return invalid_work(std::string("There is no usable id of a ") + what() + " to delete.");
+    }
+    return del(is_model_ ? model_path(id_) : file_path(id_));
   }
 
   Step advance(const HttpReply& reply) override {
@@ -80,13 +83,16 @@ class Delete : public Call {
       outcome = Outcome();
       outcome.delivery = Delivery::ok;
     } else if (outcome.delivery == Delivery::ok && reply.status != 204 && !is_deletion(reply.body)) {
-      return unreadable(reply, "a confirmation that the file is deleted");
+      return unreadable(reply, std::string("a confirmation that the ") + what() + " is deleted");
     }
     return outcome;
   }
 
  private:
-  std::string file_id_;
+  const char* what() const { return is_model_ ? "model" : "file"; }
+
+  bool is_model_;
+  std::string id_;
 };
 
 }  // namespace

@@ -50,6 +50,10 @@ std::string file_path(std::string_view file_id) {
   return "/files/" + escaped(file_id);
 }
 
+std::string model_path(std::string_view model) {
+  return "/models/" + escaped(model);
+}
+
 std::string jobs_with_token(std::string_view token) {
   return "/fine_tuning/jobs?limit=100&metadata%5B" + std::string(kTokenKey) + "%5D=" + escaped(token);
 }

@@ -23,6 +23,7 @@ std::string escaped(std::string_view text);
 
 std::string job_path(std::string_view job_id);
 std::string file_path(std::string_view file_id);
+std::string model_path(std::string_view model);
 // Jobs whose metadata holds the token; a server may ignore the filter.
 std::string jobs_with_token(std::string_view token);
 

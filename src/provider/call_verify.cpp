@@ -16,7 +16,7 @@ class Verify : public Call {
 
   Step start() override {
     if (!is_model_name(model_)) return invalid_work("The model has no name at the provider.");
-    return get("/models/" + escaped(model_));
+    return get(model_path(model_));
   }
 
   Step advance(const HttpReply& reply) override {

@@ -33,6 +33,7 @@ std::unique_ptr<Call> make_call(const Profile& profile, const core::Work& work) 
     case OperationKind::sweep_duplicates:
       return make_sweep(work);
     case OperationKind::delete_file:
+    case OperationKind::delete_model:
       return make_delete(work);
   }
   return std::make_unique<Impossible>();

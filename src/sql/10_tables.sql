@@ -38,6 +38,8 @@ CREATE TABLE @extschema@.training_examples (
   FOREIGN KEY (organization_id, dataset_id) REFERENCES @extschema@.training_datasets (organization_id, id) ON DELETE CASCADE
 );
 CREATE INDEX ON @extschema@.training_examples (organization_id, dataset_id);
+CREATE INDEX ON @extschema@.training_examples (response_id);
+CREATE INDEX ON @extschema@.training_examples (comment_id);
 COMMENT ON TABLE @extschema@.training_examples IS 'the examples of a dataset, newest first';
 COMMENT ON COLUMN @extschema@.training_examples.messages IS 'the chat messages, byte for byte as they are uploaded; of a preference pair the last one is the preferred reply';
 COMMENT ON COLUMN @extschema@.training_examples.non_preferred IS 'of a preference pair: a list of one message, the reply that the other is preferred over; else null';
@@ -90,17 +92,20 @@ CREATE TABLE @extschema@.custom_models (
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   kind text NOT NULL DEFAULT 'fine_tuned' CHECK (kind IN ('fine_tuned', 'exemplar')),
+  erased_at timestamptz,
   UNIQUE (organization_id, id),
   UNIQUE (organization_id, version),
   FOREIGN KEY (organization_id, training_dataset_id) REFERENCES @extschema@.training_datasets (organization_id, id),
   FOREIGN KEY (organization_id, parent_model_id) REFERENCES @extschema@.custom_models (organization_id, id),
-  CONSTRAINT custom_models_active_has_model CHECK (NOT is_active OR kind = 'exemplar' OR fine_tuned_model_id IS NOT NULL)
+  CONSTRAINT custom_models_active_has_model CHECK (NOT is_active OR kind = 'exemplar' OR fine_tuned_model_id IS NOT NULL),
+  CONSTRAINT custom_models_active_not_erased CHECK (NOT is_active OR erased_at IS NULL)
 ) WITH (fillfactor = 80);  -- progress is written often, and no index covers it: room for HOT updates
 CREATE UNIQUE INDEX custom_models_one_active ON @extschema@.custom_models (organization_id) WHERE is_active;
 CREATE INDEX ON @extschema@.custom_models (organization_id, training_dataset_id);
 CREATE INDEX ON @extschema@.custom_models (organization_id, parent_model_id);
 COMMENT ON TABLE @extschema@.custom_models IS 'every version of every organization''s model: its job, what it learned, what it does and what it costs';
 COMMENT ON COLUMN @extschema@.custom_models.kind IS 'fine_tuned: trained by the provider; exemplar: examples that are shown to base_model';
+COMMENT ON COLUMN @extschema@.custom_models.erased_at IS 'when its deletion at the provider was asked for: it serves no more';
 COMMENT ON COLUMN @extschema@.custom_models.provider_job_id IS 'the job at the provider; fine_tuned_model_id is only ever a model';
 COMMENT ON COLUMN @extschema@.custom_models.provider_status IS 'the provider''s word for the state of the job, verbatim';
 COMMENT ON COLUMN @extschema@.custom_models.training_cost_cents IS 'from trained_tokens and trainer_pricing, in US cents';
@@ -186,7 +191,7 @@ CREATE TABLE @extschema@.trainer_operations (
   custom_model_id uuid NOT NULL,
   kind text NOT NULL
     CHECK (kind IN ('upload_training_file', 'upload_validation_file', 'create_job', 'poll_job', 'fetch_result',
-                    'verify_model', 'cancel_job', 'pause_job', 'resume_job', 'sweep_duplicates', 'delete_file')),
+                    'verify_model', 'cancel_job', 'pause_job', 'resume_job', 'sweep_duplicates', 'delete_file', 'delete_model')),
   state text NOT NULL DEFAULT 'ready'
     CHECK (state IN ('ready', 'sending', 'reconcile', 'checking', 'done', 'failed', 'cancelled')),
   argument text,
@@ -400,6 +405,8 @@ CREATE TABLE @extschema@.trainer_exemplars (
   comment text NOT NULL,
   prompt text NOT NULL,
   reply text NOT NULL,
+  response_id uuid,
+  comment_id uuid,
   PRIMARY KEY (custom_model_id, ordinal),
   FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id) ON DELETE CASCADE
 );

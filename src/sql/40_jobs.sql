@@ -203,10 +203,11 @@ BEGIN
   PERFORM @extschema@.trainer_require_plan(dataset.organization_id);
   IF parent_model_id IS NOT NULL THEN
     parent := @extschema@.trainer_find_model(parent_model_id);
-    IF parent.organization_id <> dataset.organization_id OR parent.fine_tuned_model_id IS NULL THEN
+    IF parent.organization_id <> dataset.organization_id OR parent.fine_tuned_model_id IS NULL OR parent.erased_at IS NOT NULL THEN
       RAISE EXCEPTION 'cannot train on from the parent model'
         USING ERRCODE = 'object_not_in_prerequisite_state',
-              DETAIL = 'The parent is a trained model of the dataset''s own organization.';
+              DETAIL = CASE WHEN parent.erased_at IS NULL THEN 'The parent is a trained model of the dataset''s own organization.'
+                            ELSE format('Model %s has been erased.', parent.id) END;
     END IF;
   END IF;
 

@@ -81,6 +81,10 @@ BEGIN
       USING ERRCODE = 'TR003', DETAIL = format('Model %s has status %s.', model.id, model.status),
             HINT = 'A model can be deployed once its training has succeeded.';
   END IF;
+  IF model.erased_at IS NOT NULL THEN
+    RAISE EXCEPTION 'the model cannot be deployed'
+      USING ERRCODE = 'TR003', DETAIL = format('Model %s has been erased.', model.id);
+  END IF;
   SELECT * INTO proof FROM @extschema@.trainer_retraining_decisions AS d
     WHERE d.organization_id = model.organization_id AND d.new_model_id = model.id AND d.decision IN ('comparing', 'held_back') FOR UPDATE;
   IF FOUND AND NOT force THEN
@@ -156,7 +160,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
   -- Of a model that was trained, the sweep looks for what is hardly ever there, and for hours: it goes with the model.
   SELECT $3 IN ('ready', 'sending', 'reconcile', 'checking')
-     AND ($2 = 'delete_file' OR $2 = 'sweep_duplicates' AND $1 IN ('failed', 'cancelled'))
+     AND ($2 IN ('delete_file', 'delete_model') OR $2 = 'sweep_duplicates' AND $1 IN ('failed', 'cancelled'))
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_is_left_over(text, text, text) IS
   'whether an operation of a model in that status is to take away what would stay at the provider without it';

@@ -15,10 +15,13 @@ AS $$
 DECLARE
   indexed bigint;
 BEGIN
+  -- What is erased meanwhile is not copied.
+  PERFORM FROM @extschema@.training_datasets AS d WHERE d.organization_id = model.organization_id AND d.id = model.training_dataset_id FOR SHARE;
   -- The last turns; a comment stands in quotes inside of the user's (core::user_message).
-  INSERT INTO @extschema@.trainer_exemplars (organization_id, custom_model_id, ordinal, comment, prompt, reply)
-  SELECT model.organization_id, model.id, row_number() OVER (ORDER BY e.ordinal), coalesce(substring(t.prompt FROM '^[^"]*: "(.*)"$'), t.prompt), t.prompt, t.reply
-  FROM (SELECT x.ordinal, x.messages, lag(x.messages::text) OVER (ORDER BY x.ordinal) AS before FROM @extschema@.training_examples AS x
+  INSERT INTO @extschema@.trainer_exemplars (organization_id, custom_model_id, ordinal, comment, prompt, reply, response_id, comment_id)
+  SELECT model.organization_id, model.id, row_number() OVER (ORDER BY e.ordinal), coalesce(substring(t.prompt FROM '^[^"]*: "(.*)"$'), t.prompt), t.prompt, t.reply,
+         e.response_id, e.comment_id
+  FROM (SELECT x.ordinal, x.response_id, x.comment_id, x.messages, lag(x.messages::text) OVER (ORDER BY x.ordinal) AS before FROM @extschema@.training_examples AS x
         WHERE x.organization_id = model.organization_id AND x.dataset_id = model.training_dataset_id AND x.split = 'train') AS e,
     LATERAL (SELECT e.messages -> -2 ->> 'content' AS prompt, e.messages -> -1 ->> 'content' AS reply) AS t
   -- Not the copies of a dataset that is weighted by ratings.

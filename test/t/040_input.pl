@@ -36,6 +36,7 @@ my %odd = (
 	'regrole'  => [ 'NULL', '0', '1' ],
 	'oid'      => [ 'NULL', '0' ],
 	'json'     => [ 'NULL', q('[]'), q('"\\u0000"') ],
+	'uuid[]'   => [ 'NULL', q('{}'), q('{NULL}') ],
 	'text[]'   => [ 'NULL', q('{}'), q('{NULL}') ]);
 # What exists, so that a function gets to look at its other arguments.
 my $dataset = $node->safe_psql('postgres', "SELECT training_dataset_id FROM custom_models WHERE id = '$model'");

@@ -167,6 +167,18 @@ COMMENT ON COLUMN @extschema@.trainer_variants.custom_model_id IS 'null: the bas
 COMMENT ON COLUMN @extschema@.trainer_variants.score IS 'the sum of parts';
 COMMENT ON COLUMN @extschema@.trainer_variants.chosen_at IS 'when a person chose it before the others of its set';
 
+CREATE INDEX ON @extschema@.training_examples (response_id);
+CREATE INDEX ON @extschema@.training_examples (comment_id);
+ALTER TABLE @extschema@.custom_models
+  ADD erased_at timestamptz,
+  ADD CONSTRAINT custom_models_active_not_erased CHECK (NOT is_active OR erased_at IS NULL);
+COMMENT ON COLUMN @extschema@.custom_models.erased_at IS 'when its deletion at the provider was asked for: it serves no more';
+ALTER TABLE @extschema@.trainer_operations
+  DROP CONSTRAINT trainer_operations_kind_check,
+  ADD CONSTRAINT trainer_operations_kind_check
+    CHECK (kind IN ('upload_training_file', 'upload_validation_file', 'create_job', 'poll_job', 'fetch_result',
+                    'verify_model', 'cancel_job', 'pause_job', 'resume_job', 'sweep_duplicates', 'delete_file', 'delete_model'));
+
 CREATE TABLE @extschema@.trainer_exemplars (
   organization_id uuid NOT NULL,
   custom_model_id uuid NOT NULL,
@@ -174,6 +186,8 @@ CREATE TABLE @extschema@.trainer_exemplars (
   comment text NOT NULL,
   prompt text NOT NULL,
   reply text NOT NULL,
+  response_id uuid,
+  comment_id uuid,
   PRIMARY KEY (custom_model_id, ordinal),
   FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id) ON DELETE CASCADE
 );

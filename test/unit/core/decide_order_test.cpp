@@ -226,12 +226,39 @@ TEST(DecideAdoption, APollThatFindsAnotherJobFollowsItAtOnce) {
 }
 
 TEST(DecideBeforeCall, WhatOnlyReadsOrCleansUpIsAlwaysDone) {
-  for (const Kind kind : {Kind::fetch_result, Kind::verify_model, Kind::delete_file}) {
+  for (const Kind kind : {Kind::fetch_result, Kind::verify_model, Kind::delete_file, Kind::delete_model}) {
     Work work = order_of(kind);
     work.model.cancel_requested = true;
     work.model.status = "cancelled";
     EXPECT_FALSE(decide_before_call(work, Policy())) << name(kind);
   }
+}
+
+// --- the deletion of a model ---
+
+TEST(DecideModelDeletion, ForgetsTheNameOfTheModelAndNotOfACheckpoint) {
+  Work work = order_of(Kind::delete_model);
+  work.model.status = "retired";
+  work.model.fine_tuned_model_id = "ft:gpt:1";
+  for (const std::string name : {"ft:gpt:1", "ft:gpt:1:ckpt-step-9"}) {
+    work.operation.argument = name;
+    const Decision decision = decided(work, fine(Kind::delete_model));
+    EXPECT_EQ(decision.state, State::done);
+    EXPECT_EQ(decision.model.fine_tuned_model_id,
+              name == "ft:gpt:1" ? std::optional<std::string>("") : std::optional<std::string>());
+    EXPECT_FALSE(decision.model.status);
+    ASSERT_EQ(notices_of(decision), "model_deleted");
+    EXPECT_EQ(decision.notices.front().detail.front().second, name);
+  }
+}
+
+TEST(DecideModelDeletion, AModelThatServesIsNotDeleted) {
+  Work work = order_of(Kind::delete_model);
+  work.model.status = "deployed";
+  const auto decision = decide_before_call(work, Policy());
+  ASSERT_TRUE(decision);
+  EXPECT_EQ(decision->state, State::cancelled);
+  EXPECT_TRUE(decision->model.empty());
 }
 
 }  // namespace

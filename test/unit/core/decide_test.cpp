@@ -118,6 +118,12 @@ const std::vector<Rule> kRules{
     {Kind::delete_file, State::sending, Delivery::rejected, State::failed, "", "", "operation_failed"},
     {Kind::delete_file, State::sending, Delivery::retry_later, State::ready},
     {Kind::delete_file, State::sending, Delivery::unknown, State::ready},
+
+    {Kind::delete_model, State::sending, Delivery::ok, State::done, "", "", "model_deleted"},
+    {Kind::delete_model, State::sending, Delivery::not_sent, State::ready},
+    {Kind::delete_model, State::sending, Delivery::rejected, State::failed, "", "", "operation_failed"},
+    {Kind::delete_model, State::sending, Delivery::retry_later, State::ready},
+    {Kind::delete_model, State::sending, Delivery::unknown, State::ready},
 };
 
 TEST(Decide, EveryKindStateAndOutcomeHasItsRule) {
@@ -134,8 +140,8 @@ TEST(Decide, EveryKindStateAndOutcomeHasItsRule) {
 }
 
 TEST(Decide, TheRulesCoverEverythingThatAClaimCanHandOut) {
-  // 3 paid kinds in 2 states, 8 others in one, 5 outcomes each.
-  EXPECT_EQ(kRules.size(), (3 * 2 + 8) * 5U);
+  // 3 paid kinds in 2 states, 9 others in one, 5 outcomes each.
+  EXPECT_EQ(kRules.size(), (3 * 2 + 9) * 5U);
   for (std::size_t i = 0; i < kRules.size(); ++i) {
     for (std::size_t j = i + 1; j < kRules.size(); ++j) {
       EXPECT_FALSE(kRules[i].kind == kRules[j].kind && kRules[i].state == kRules[j].state &&
@@ -207,9 +213,9 @@ TEST(DecideFailure, AnAccountThatMayNotTrainIsToldApart) {
 }
 
 TEST(DecideFailure, WhatCouldNotBeDoneForADayIsGivenUp) {
-  for (const Kind kind :
-       {Kind::upload_training_file, Kind::upload_validation_file, Kind::create_job, Kind::verify_model,
-        Kind::cancel_job, Kind::pause_job, Kind::resume_job, Kind::sweep_duplicates, Kind::delete_file}) {
+  for (const Kind kind : {Kind::upload_training_file, Kind::upload_validation_file, Kind::create_job,
+                          Kind::verify_model, Kind::cancel_job, Kind::pause_job, Kind::resume_job,
+                          Kind::sweep_duplicates, Kind::delete_file, Kind::delete_model}) {
     for (const Delivery delivery : {Delivery::not_sent, Delivery::retry_later}) {
       Work work = claimed(kind);
       work.operation.age = kGiveUpAfter - milliseconds(1);

@@ -15,7 +15,7 @@ const std::vector<OperationKind> kKinds{
     OperationKind::fetch_result,         OperationKind::verify_model,
     OperationKind::cancel_job,           OperationKind::pause_job,
     OperationKind::resume_job,           OperationKind::sweep_duplicates,
-    OperationKind::delete_file,
+    OperationKind::delete_file,          OperationKind::delete_model,
 };
 const std::vector<OperationState> kStates{
     OperationState::ready, OperationState::sending, OperationState::reconcile, OperationState::checking,

@@ -23,7 +23,7 @@ const std::vector<OperationKind> kKinds{OperationKind::upload_training_file, Ope
                                         OperationKind::fetch_result,         OperationKind::verify_model,
                                         OperationKind::cancel_job,           OperationKind::pause_job,
                                         OperationKind::resume_job,           OperationKind::sweep_duplicates,
-                                        OperationKind::delete_file};
+                                        OperationKind::delete_file,          OperationKind::delete_model};
 const std::vector<std::string> kStatuses{"validating_files", "queued",    "running", "paused",       "succeeded",
                                          "failed",           "cancelled", "",        "contemplating"};
 

@@ -288,6 +288,28 @@ TEST(DeleteCall, GoneIsGone) {
   EXPECT_EQ(chain(work).reply(403, "").outcome().delivery, Delivery::rejected);
 }
 
+TEST(DeleteCall, TakesAModelByItsNameAndNoOther) {
+  Work work = work_of(OperationKind::delete_model);
+  work.operation.argument = "ft:gpt-4o:org:s:id:ckpt-step-9";
+  Chain c = chain(work);
+  EXPECT_EQ(c.request().method, Method::del);
+  EXPECT_EQ(c.request().path, "/models/ft:gpt-4o:org:s:id:ckpt-step-9");
+  EXPECT_EQ(c.reply(200, R"({"id":"ft:gpt-4o:org:s:id","object":"model","deleted":true})").outcome().delivery,
+            Delivery::ok);
+  EXPECT_EQ(chain(work).reply(404, error_body("model_not_found")).outcome().delivery, Delivery::ok);
+  EXPECT_EQ(chain(work).reply(200, R"({"deleted":false})").outcome().delivery, Delivery::unknown);
+  EXPECT_EQ(chain(work).reply(lost()).outcome().delivery, Delivery::unknown);
+  EXPECT_EQ(chain(work).reply(429, "").outcome().delivery, Delivery::retry_later);
+  // It takes a key of the organization's owner.
+  EXPECT_EQ(chain(work).reply(403, error_body("insufficient_permissions")).outcome().delivery, Delivery::rejected);
+  work.operation.argument = "a/b";
+  EXPECT_EQ(chain(work).request().path, "/models/a%2Fb");
+  for (const char* name : {"", "a?b", "a b"}) {
+    work.operation.argument = name;
+    EXPECT_EQ(chain(work).outcome().failure.code, "invalid_work") << name;
+  }
+}
+
 TEST(AnyCall, WorkWithoutUsableIdsIsRefusedBeforeAnythingIsSent) {
   for (const OperationKind kind : {OperationKind::poll_job, OperationKind::fetch_result, OperationKind::cancel_job,
                                    OperationKind::pause_job, OperationKind::resume_job, OperationKind::delete_file}) {

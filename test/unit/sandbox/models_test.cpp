@@ -58,6 +58,20 @@ TEST_F(Models, AreDeletedAndStayInTheirJob) {
   EXPECT_EQ(api_.show(job)["fine_tuned_model"], model);
 }
 
+TEST_F(Models, OfACheckpointAreDeletedByTheirOwnNames) {
+  const std::string job = api_.finished_job();
+  const json checkpoints = api_.get("/v1/fine_tuning/jobs/" + job + "/checkpoints").body["data"];
+  ASSERT_EQ(checkpoints.size(), 3u);
+  const std::string model = api_.show(job)["fine_tuned_model"];
+  const std::string first = checkpoints[2]["fine_tuned_model_checkpoint"];
+  const std::string last = checkpoints[0]["fine_tuned_model_checkpoint"];
+  EXPECT_EQ(api_.del("/v1/models/" + first).body["deleted"], true);
+  EXPECT_EQ(api_.del("/v1/models/" + first).status, 404);
+  EXPECT_EQ(api_.get("/v1/models/" + model).status, 200);
+  EXPECT_EQ(api_.del("/v1/models/" + model).body["deleted"], true);
+  EXPECT_EQ(api_.get("/v1/models/" + last).status, 200);
+}
+
 TEST_F(Models, AnswerFromWhatTheyHaveLearnt) {
   std::string content = greetings(12);
   content += line("What of the harbour?", "Ships come and go at night.");
