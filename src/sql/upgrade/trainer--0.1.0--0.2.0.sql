@@ -204,6 +204,8 @@ BEGIN
   END LOOP;
 END $$;
 
+COMMENT ON COLUMN @extschema@.trainer_operations.misses IS 'times in a row that the provider did not show what was looked for; of a sweep, looks in a row that were answered, or, below zero, that failed';
+
 -- They have one argument more.
 DROP FUNCTION @extschema@.trainer_attach(regclass, regclass, regclass, regclass, regclass, jsonb);
 DROP FUNCTION @extschema@.trainer_attach_relations(jsonb, jsonb);

@@ -310,7 +310,7 @@ class Walk {
       flight.outcome = failure(Delivery::retry_later);
     } else if (luck < fault_ * 0.75) {
       flight.outcome = failure(Delivery::unknown);
-    } else if (luck < fault_ * 0.8 && operation.kind != Kind::delete_file && operation.kind != Kind::sweep_duplicates) {
+    } else if (luck < fault_ * 0.8 && operation.kind != Kind::delete_file) {
       flight.outcome = failure(Delivery::rejected);
     } else {
       flight.outcome = carry_out(flight.work);
@@ -333,6 +333,7 @@ class Walk {
       case Kind::fetch_result:
       case Kind::verify_model:
         return success();
+        return sweep(work);
       default:
         return visit(operation.kind, work.model.provider_job_id);
     }
@@ -379,6 +380,23 @@ class Walk {
     return outcome;
   }
 
+    // The request arrived twice, or another server has our rows, and this one is listed late.
+    if (chance(0.2)) {
+      job.job.id = "ftjob-" + std::to_string(++last_id_);
+      job.listed_from = now_ + within(5 * kPolicy.quiet_period);
+      jobs_.push_back(job);
+    }
+    return outcome;
+  }
+
+  Outcome sweep(const Work& work) {
+    Outcome outcome = success();
+    for (ProviderJob& job : jobs_) {
+      if (job.token != work.operation.argument || job.listed_from > now_) continue;
+      if (job.job.id == work.model.provider_job_id || is_terminal(job.job.status)) continue;
+      job.job.status = "cancelled";
+      outcome.surplus_ids.push_back(job.job.id);
+    }
   void train(ProviderJob& job) {
     std::string& status = job.job.status;
     if (is_terminal(status)) return;
