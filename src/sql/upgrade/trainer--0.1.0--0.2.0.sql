@@ -224,6 +224,9 @@ CREATE TRIGGER trainer_keep_live_models BEFORE TRUNCATE ON @extschema@.custom_mo
   FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_keep_live_models();
 CREATE TRIGGER trainer_keep_live_models BEFORE TRUNCATE ON @extschema@.trainer_operations
   FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_keep_live_models();
+CREATE TRIGGER trainer_keep_live_operation BEFORE DELETE ON @extschema@.trainer_operations
+  FOR EACH ROW WHEN (OLD.state OPERATOR(pg_catalog.=) ANY (ARRAY['ready', 'sending', 'reconcile', 'checking']))
+  EXECUTE FUNCTION @extschema@.trainer_keep_live_operation();
 
 CREATE TRIGGER trainer_complete_feedback BEFORE INSERT ON @extschema@.model_feedback
   FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_complete_feedback();
