@@ -86,6 +86,18 @@ foreach my $who (sort keys %kills)
 
 # The bytes are on their way: a server that takes a part of them stands in the sandbox's place.
 staged('G3', 'the worker is killed while half of an upload is on its way', sub {
+staged('G4', 'the whole server is killed between an upload and its record, after a reload has switched synchronous_commit off', sub {
+	my @settings = ([ 'wal_writer_delay', '10s' ], [ 'synchronous_commit', 'off' ]);
+	foreach (@settings) { set_setting($node, @$_); wait_for_reload($node, @$_) }
+	local $ENV{PGOPTIONS} = '-c synchronous_commit=on';
+	my $known = created_files();
+	my $model = killed_at('a claim that nobody has flushed', sub { created_files() > $known }, \&restart_killed, { method => 'POST', path => '/v1/files' });
+	is(scalar(grep { $_->{created} } uploads_of($node, $sandbox, $model)), 2, 'each file was uploaded once');
+	$node->safe_psql('postgres', "ALTER SYSTEM RESET $_->[0]") foreach @settings;
+	$node->reload;
+	return 'one job, each file once, deployed';
+});
+
 	my ($port) = $sandbox->api_base =~ /:(\d+)/;
 	my $slow = RawServer->new(dir => PostgreSQL::Test::Utils::tempdir() . '/rules', to => $port);
 	my $rule = $slow->rule('half taken', 'POST', '/v1/files');
