@@ -60,6 +60,17 @@ SELECT jsonb_array_length(trainer_prompt(md5('new')::uuid)::jsonb) AS tuned, jso
 SELECT trainer_load_reference_roasts(E'comment,roast\nWrite to my cat,"It does not ""read""."\n'), trainer_load_reference_roasts(E'category,text\nx,My cat writes back.\n');
 SELECT jsonb_pretty(trainer_prompt(md5('new')::uuid, '{"rung": "base"}')::jsonb);
 
+-- In the place of a model that the provider refuses to train. Where it cannot be made, the refusal is recorded all the same, and the reason told.
+SELECT trainer_offer_exemplars(:'model');
+SELECT kind, detail - '{dataset_id,previous}'::text[] AS detail FROM trainer_event_log ORDER BY id DESC LIMIT 2;
+BEGIN;
+UPDATE training_examples SET messages = '[{"role":"user","content":"a\u0000b"},{"role":"assistant","content":"c"}]' WHERE ordinal = 1;
+SELECT count(*) AS models FROM custom_models \gset before_
+SELECT trainer_offer_exemplars(:'model');
+SELECT kind, detail - 'dataset_id' AS detail FROM trainer_event_log ORDER BY id DESC LIMIT 1;
+SELECT count(*) - :before_models AS made FROM custom_models;
+ROLLBACK;
+
 -- What is refused.
 CREATE FUNCTION error_of(statement text) RETURNS TABLE (code text, message text, detail text) LANGUAGE plpgsql AS $$
 BEGIN

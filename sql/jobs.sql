@@ -131,7 +131,17 @@ SELECT kind, argument, count(*) FROM trainer_operations WHERE custom_model_id = 
 UPDATE trainer_operations SET state = 'done' WHERE argument = 'file-1';
 SELECT trainer_add_operation(m, 'delete_file', 'file-1') FROM custom_models AS m WHERE name = 'child';
 SELECT state, count(*) FROM trainer_operations WHERE argument = 'file-1' GROUP BY 1 ORDER BY 1;
-DELETE FROM trainer_operations WHERE kind = 'delete_file';
+-- What is still to be done is not deleted by hand; what is finished may be, and a model takes its own with it.
+SELECT state, told.* FROM unnest(ARRAY['ready', 'sending', 'reconcile', 'checking', 'done']) WITH ORDINALITY AS s (state, n),
+  error_of(format($$ UPDATE trainer_operations SET state = %L WHERE argument = 'file-2'; DELETE FROM trainer_operations WHERE argument = 'file-2' $$, state)) AS told ORDER BY n;
+SELECT * FROM error_of($$ DELETE FROM trainer_operations WHERE argument = 'file-1' $$);
+UPDATE trainer_operations SET state = 'cancelled' WHERE argument = 'file-1';
+DELETE FROM trainer_operations WHERE argument = 'file-1';
+SELECT count(*) FROM trainer_operations WHERE kind = 'delete_file';
+BEGIN;
+DELETE FROM custom_models WHERE name = 'child';
+SELECT count(*) FROM trainer_operations WHERE custom_model_id NOT IN (SELECT id FROM custom_models);
+ROLLBACK;
 
 -- --- cancellation, at each state of the operation and of the model ---
 
@@ -181,6 +191,7 @@ SELECT * FROM error_of($$ SELECT trainer_cancel_training(NULL) $$);
 
 CREATE FUNCTION ordered_at(at text, statement text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
+  UPDATE public.trainer_operations SET state = 'cancelled' WHERE custom_model_id = model('runs') AND kind IN ('cancel_job', 'pause_job', 'resume_job');
   DELETE FROM public.trainer_operations WHERE custom_model_id = model('runs') AND kind IN ('cancel_job', 'pause_job', 'resume_job');
   UPDATE public.custom_models SET status = at, cancel_requested_at = NULL WHERE name = 'runs';
   EXECUTE statement;
@@ -217,6 +228,7 @@ SELECT column_name, data_type FROM information_schema.columns WHERE table_schema
 -- A live model has one line, whatever it waits for; what has ended has none.
 UPDATE trainer_operations SET due_at = '2100-01-01 00:00+00', last_error = 'It rained.' WHERE custom_model_id = model('runs') AND kind = 'poll_job';
 INSERT INTO trainer_operations (organization_id, custom_model_id, kind, argument) VALUES (org(1), model('runs'), 'sweep_duplicates', 'x');
+UPDATE trainer_operations SET state = 'cancelled' WHERE kind = 'resume_job';
 DELETE FROM trainer_operations WHERE kind = 'resume_job';
 SELECT next_step, next_step_at, waits_because FROM trainer_progress WHERE name = 'runs';
 SELECT name, status FROM trainer_progress WHERE status IN ('succeeded', 'deployed', 'failed', 'cancelled', 'retired');

@@ -24,6 +24,13 @@ SELECT trainer_calculate_training_cost('gpt-4o', 1000000), trainer_calculate_tra
 UPDATE trainer_pricing SET valid_from = current_date + 10 WHERE seeded;
 SELECT trainer_calculate_training_cost('gpt-4.1', 1000000);
 
+-- A reply is recorded whatever a price holds: one that makes no sense gives no cost.
+BEGIN;
+INSERT INTO trainer_pricing (model, valid_from, training, input, output, base_input, base_output)
+SELECT 'odd-' || price, current_date, 1, price::numeric, 1, price::numeric, 1 FROM unnest('{NaN,Infinity,999999,1000000,1e9,0}'::text[]) AS price;
+SELECT price, trainer_inference_cost_cents('odd-' || price, 1000, NULL, 0) AS cents FROM unnest('{NaN,Infinity,999999,1000000,1e9,0}'::text[]) AS price;
+ROLLBACK;
+
 SELECT trainer_calculate_training_cost(NULL, 1), trainer_calculate_training_cost('gpt-4o', NULL), trainer_training_cost_cents('gpt-99', 1);
 \set VERBOSITY terse
 SELECT trainer_calculate_training_cost('gpt-4o', -1);

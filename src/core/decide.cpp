@@ -18,6 +18,15 @@ void delete_files(const Model& model, Decision& decision) {
   }
 }
 
+bool is_look(OperationKind kind) {
+  return kind == OperationKind::poll_job || kind == OperationKind::sweep_duplicates;
+}
+
+// In a row. What counts upwards of a sweep are the looks that were answered.
+int failed_looks(const Operation& operation) {
+  return operation.kind == OperationKind::sweep_duplicates ? std::max(-operation.misses, 0) : operation.misses;
+}
+
 }  // namespace
 
 Notice notice(std::string kind, std::vector<std::pair<std::string, std::string>> detail) {
@@ -41,8 +50,8 @@ void fail_model(const Work& work, Decision& decision, Condition condition, std::
 
 milliseconds wait_after(const Work& work, const Outcome& outcome, const Random& random) {
   // Every look at a job is an attempt; what counts for the wait is how many have failed in a row.
-  bool is_poll = work.operation.kind == OperationKind::poll_job;
-  milliseconds wait = backoff(is_poll ? work.operation.misses + 1 : work.operation.attempt, random);
+  const Operation& operation = work.operation;
+  milliseconds wait = backoff(is_look(operation.kind) ? failed_looks(operation) + 1 : operation.attempt, random);
   // The provider's own word is a floor, with a little spread so that what was refused together does not return
   // together.
   if (auto asked = outcome.failure.retry_after) {
@@ -86,13 +95,15 @@ Decision give_up(const Work& work, Condition condition, const Failure& failure) 
 namespace {
 
 using detail::end_model;
+using detail::failed_looks;
 using detail::give_up;
+using detail::is_look;
 using detail::wait_after;
 
 using std::chrono::milliseconds;
 
-// Failures of a poll that are no refusals lengthen the wait, and count no further than this: after an outage, however
-// long, a job is not given up for its first refusal.
+// Failures of a look that are no refusals lengthen the wait, and count no further than this: after an outage, however
+// long, a job, or the search for its duplicates, is not given up for its first refusal.
 constexpr int kOutagePolls = kRefusedPolls / 2;
 
 // A sweep that comes between the end of one job and the creation of its successor waits for it this long at a time.
@@ -116,7 +127,7 @@ Decision cancelled_before_job(const Work& work) {
 }
 
 bool gives_up(const Work& work, const Outcome& outcome) {
-  if (work.operation.kind == OperationKind::poll_job) return false;
+  if (is_look(work.operation.kind)) return false;
   if (work.operation.kind == OperationKind::create_job && is_in_doubt(work, outcome.delivery)) return false;
   if (work.operation.kind == OperationKind::fetch_result) return work.operation.age >= kResultPatience;
   return work.operation.age >= kGiveUpAfter;
@@ -133,9 +144,10 @@ Decision try_again(const Work& work, const Outcome& outcome, const Random& rando
   decision.state = is_in_doubt(work, outcome.delivery) ? OperationState::reconcile : OperationState::ready;
   decision.due_in = wait_after(work, outcome, random);
   decision.misses = work.operation.misses;
-  if (work.operation.kind == OperationKind::poll_job) {
-    ++decision.misses;
-    if (outcome.delivery != Delivery::rejected) decision.misses = std::min(decision.misses, kOutagePolls);
+  if (is_look(work.operation.kind)) {
+    int failed = failed_looks(work.operation) + 1;
+    if (outcome.delivery != Delivery::rejected) failed = std::min(failed, kOutagePolls);
+    decision.misses = work.operation.kind == OperationKind::sweep_duplicates ? -failed : failed;
   }
   return decision;
 }
@@ -186,9 +198,7 @@ Decision decide_outcome(const Work& work, const Outcome& outcome, const Policy& 
   if (kind == OperationKind::verify_model && says_something) {
     return model_does_not_answer(work, outcome, policy, random);
   }
-  if (kind == OperationKind::poll_job && work.operation.misses < kRefusedPolls) {
-    return try_again(work, outcome, random);
-  }
+  if (is_look(kind) && failed_looks(work.operation) < kRefusedPolls) return try_again(work, outcome, random);
   // While in doubt, a refusal concerns the look, not the request that was lost: the doubt stays.
   if (outcome.delivery == Delivery::rejected && !is_in_doubt(work, outcome.delivery)) {
     return give_up(work, refusal(work, outcome.failure), outcome.failure);
@@ -233,6 +243,7 @@ std::optional<Decision> decide_before_call(const Work& work, const Policy& polic
       // Only beside the job that was adopted can another one be told to be a duplicate.
       if (!work.model.provider_job_id.empty() || training_is_over(work.model.status)) return std::nullopt;
       decision.due_in = kSweepWaits;
+      decision.misses = operation.misses;
       return decision;
     case OperationKind::delete_model:
       // Whoever asks for it takes the model out of service first.

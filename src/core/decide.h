@@ -25,16 +25,16 @@ struct Policy {
 };
 
 // An operation that could not be done for this long is given up: the provider, or the account, is not coming back by
-// itself. Polls go on: the job runs, and is paid for, whether we look or not. So does the look for a job whose creation
-// was never answered, for the same reason.
+// itself. Polls and sweeps go on: the job runs, and is paid for, whether we look or not. So does the look for a job
+// whose creation was never answered, for the same reason.
 constexpr std::chrono::hours kGiveUpAfter{24};
 
 // Listings that must not show the token before a request whose answer was lost is sent again, spread over the quiet
 // period.
 constexpr int kEmptyListings = 3;
 
-// Looks at a job in a row that the provider refuses, with the longest backoff between them some four hours, after which
-// the job is taken for gone. One refusal may be the account's or a proxy's.
+// Looks at a job, or for its duplicates, in a row that the provider refuses, with the longest backoff between them some
+// four hours, after which the job is taken for gone. One refusal may be the account's or a proxy's.
 constexpr int kRefusedPolls = 24;
 
 // A model does not wait any longer than this for the losses of its job.

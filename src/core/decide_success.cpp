@@ -211,9 +211,10 @@ Decision after_order(const Work& work, const Outcome& outcome, const Policy& pol
 }
 
 // The provider's list may lag for longer than we wait: it is looked at again, less and less often, while the training
-// goes on, and kSweeps times at the least.
+// goes on, and kSweeps times in a row at the least.
 Decision after_sweep(const Work& work, const Outcome& outcome, const Policy& policy) {
   Decision decision;
+  decision.misses = std::max(work.operation.misses, 0) + 1;
   for (const auto& job : outcome.surplus_ids) {
     decision.notices.push_back(notice("duplicate_cancelled", {{"provider_job_id", job}}));
   }
@@ -224,11 +225,11 @@ Decision after_sweep(const Work& work, const Outcome& outcome, const Policy& pol
     decision.next.push_back({OperationKind::poll_job, "", milliseconds{0}});
     return decision;
   }
-  if (training_is_over(work.model.status) && work.operation.attempt >= kSweeps) {
+  if (training_is_over(work.model.status) && decision.misses >= kSweeps) {
     decision.state = OperationState::done;
     return decision;
   }
-  decision.due_in = std::min(policy.quiet_period * (1 << std::min(work.operation.attempt, 10)), kLongestSweepPause);
+  decision.due_in = std::min(policy.quiet_period * (1 << std::min(decision.misses, 10)), kLongestSweepPause);
   return decision;
 }
 

@@ -54,7 +54,8 @@ struct Operation {
   OperationState state{};
   int attempt = 0;                         // claims so far, this one included
   std::int64_t epoch = 0;                  // incarnation of the worker that claimed it
-  int misses = 0;                          // times in a row that the provider did not show what was looked for
+  int misses = 0;                          // times in a row that the provider did not show what was looked for;
+                                           // of a sweep: looks in a row that were answered, or, below 0, that failed
   std::string argument;                    // delete_file, delete_model: its id at the provider
   std::chrono::milliseconds age{};         // since it was written
   std::chrono::milliseconds since_sent{};  // since the last time it may have been sent

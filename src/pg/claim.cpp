@@ -25,7 +25,7 @@ constexpr const char* kCountUpTo =
   "  state = CASE WHEN o.kind = 'poll_job' THEN 'ready'"                                                              \
   "               WHEN o.kind NOT IN ('upload_training_file', 'upload_validation_file', 'create_job') THEN 'sending'" \
   "               WHEN o.state = 'ready' THEN 'sending' ELSE 'checking' END,"                                         \
-  "  sent_at = CASE WHEN o.state = 'ready' AND o.kind <> 'poll_job' THEN now() ELSE o.sent_at END,"                   \
+  "  sent_at = CASE WHEN o.state IN ('ready', 'sending') AND o.kind <> 'poll_job' THEN now() ELSE o.sent_at END,"     \
   "  due_at = now() + CASE WHEN o.kind = 'poll_job' THEN $4 * (0.9 + 0.2 * random()) ELSE $3 END * interval '1 ms',"  \
   "  attempt = o.attempt + 1, epoch = $2"                                                                             \
   " FROM @extschema@.custom_models m"                                                                                 \
@@ -54,9 +54,11 @@ constexpr const char* kClaimAll =
 
 constexpr const char* kClaimInTurn = CHOSEN_IN_TURN("@extschema@.trainer_operations", LIVE, "$5") CLAIM_CHOSEN;
 
+// What was being sent may have been on its way until just now.
 constexpr const char* kTakeOver =
-    "UPDATE @extschema@.trainer_operations SET due_at = now()"
-    " WHERE state IN ('sending', 'checking') AND epoch < $1 AND due_at > now()";
+    "UPDATE @extschema@.trainer_operations SET due_at = least(due_at, now()),"
+    " sent_at = CASE state WHEN 'sending' THEN now() ELSE sent_at END"
+    " WHERE state IN ('sending', 'checking') AND epoch < $1";
 
 constexpr const char* kRelease =
     "UPDATE @extschema@.trainer_operations SET due_at = now()"
@@ -71,6 +73,7 @@ constexpr const char* kCountDue =
 
 constexpr const char* kPostpone =
     "UPDATE @extschema@.trainer_operations SET last_error = $4, due_at = now() + $5 * interval '1 ms',"
+    " sent_at = CASE state WHEN 'sending' THEN now() ELSE sent_at END,"
     " state = CASE state WHEN 'sending' THEN $6 WHEN 'checking' THEN 'reconcile' ELSE state END"
     " WHERE id = $1::uuid AND attempt = $2 AND epoch = $3 AND " LIVE;
 

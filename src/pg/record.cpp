@@ -14,6 +14,8 @@ namespace {
 // Compare-and-set: only the claim that made the call may record it.
 constexpr const char* kFinishCall =
     "UPDATE @extschema@.trainer_operations SET state = $4, due_at = now() + $5 * interval '1 ms', misses = $6,"
+    // The quiet period begins when the request has ended, not when it was claimed.
+    " sent_at = CASE WHEN $4 = 'reconcile' AND $7 = 'unknown' THEN now() ELSE sent_at END,"
     " last_delivery = $7, last_http_status = $8, last_code = $9, last_error = $10, last_request_id = $11,"
     " finished_at = CASE WHEN $4 IN ('done', 'failed', 'cancelled') THEN now() END"
     " WHERE id = $1::uuid AND attempt = $2 AND epoch = $3 AND state IN ('ready', 'sending', 'checking')"

@@ -67,10 +67,10 @@ class Create : public Call {
     return request;
   }
 
-  // A look that failed never leads to a POST. Nothing was sent this time, but while in doubt that is no proof that
-  // nothing arrived earlier.
-  Step doubtful(Outcome outcome) const {
-    outcome.delivery = may_send_ ? Delivery::not_sent : Delivery::unknown;
+  // A look that failed never leads to a POST. Nothing was sent this time; that nothing arrived earlier it does not
+  // prove.
+  static Step doubtful(Outcome outcome) {
+    outcome.delivery = Delivery::not_sent;
     return outcome;
   }
 

@@ -106,9 +106,9 @@ class Upload : public Call {
     return outcome;
   }
 
-  // A look that failed: nothing was sent this time, but while in doubt that is no proof that nothing arrived earlier.
-  Step doubtful(Outcome outcome) const {
-    outcome.delivery = may_send_ ? Delivery::not_sent : Delivery::unknown;
+  // A look that failed: nothing was sent this time; that nothing arrived earlier it does not prove.
+  static Step doubtful(Outcome outcome) {
+    outcome.delivery = Delivery::not_sent;
     return outcome;
   }
 

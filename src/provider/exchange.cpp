@@ -21,6 +21,8 @@ namespace {
 constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
 constexpr std::size_t kMaxHeaderLines = 200;
 constexpr std::int64_t kUploadBytesPerSecond = 64 * 1024;
+// What is shorter is no secret but a word ("none", "lm-studio"), which any answer may hold.
+constexpr std::size_t kShortestSecret = 12;
 
 void append(curl_slist*& list, const std::string& line) {
   // On failure the list is what it was.
@@ -30,6 +32,16 @@ void append(curl_slist*& list, const std::string& line) {
 void wipe(curl_slist* list) {
   for (curl_slist* item = list; item != nullptr; item = item->next) explicit_bzero(item->data, std::strlen(item->data));
   curl_slist_free_all(list);
+}
+
+// Into a new string: in its place it would take hours for an answer of nothing but keys.
+void take_out(const std::string& secret, std::string& text) {
+  std::size_t from = 0;
+  std::string out;
+  for (std::size_t at; (at = text.find(secret, from)) != std::string::npos; from = at + secret.size()) {
+    out.append(text, from, at - from).append("[redacted]");
+  }
+  if (from > 0) text = out.append(text, from);
 }
 
 bool is_header(std::string_view name, std::string_view expected) {
@@ -55,7 +67,7 @@ const char* system_ca_file() {
 
 }  // namespace
 
-Headers::Headers(const Profile& profile, const std::string& api_key) {
+Headers::Headers(const Profile& profile, const std::string& api_key) : api_key_(api_key) {
   std::string authentication;
   authentication.reserve(profile.auth_header.size() + profile.auth_prefix.size() + api_key.size() + 2);
   authentication.append(profile.auth_header).append(": ").append(profile.auth_prefix).append(api_key);
@@ -71,6 +83,15 @@ Headers::Headers(const Profile& profile, const std::string& api_key) {
 Headers::~Headers() {
   wipe(json_);
   wipe(plain_);
+  explicit_bzero(api_key_.data(), api_key_.size());
+}
+
+void Headers::redact(HttpReply& reply) const {
+  if (api_key_.size() < kShortestSecret) return;
+  for (std::string* text : {&reply.body, &reply.request_id, &reply.retry_after_ms, &reply.should_retry, &reply.error}) {
+    take_out(api_key_, *text);
+  }
+  for (std::string& value : reply.retry_after) take_out(api_key_, value);
 }
 
 Exchange::Exchange() : easy_(curl_easy_init()) {
@@ -166,11 +187,12 @@ HttpReply Exchange::finish(CURLcode result) {
   // libcurl is content with headers that break off.
   if (result == CURLE_OK && status >= 200 && headers_complete_) {
     reply.end = HttpReply::End::answered;
-    return reply;
+  } else {
+    reply.end = request_bytes == 0 ? HttpReply::End::not_sent : HttpReply::End::broken;
+    const char* own = abort_reason_ != nullptr ? abort_reason_ : error_;
+    reply.error = result == CURLE_OK ? "the answer breaks off" : *own != '\0' ? own : curl_easy_strerror(result);
   }
-  reply.end = request_bytes == 0 ? HttpReply::End::not_sent : HttpReply::End::broken;
-  const char* own = abort_reason_ != nullptr ? abort_reason_ : error_;
-  reply.error = result == CURLE_OK ? "the answer breaks off" : *own != '\0' ? own : curl_easy_strerror(result);
+  headers_->redact(reply);
   return reply;
 }
 

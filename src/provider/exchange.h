@@ -25,8 +25,11 @@ class Headers {
 
   curl_slist* json() const { return json_; }    // a JSON body
   curl_slist* plain() const { return plain_; }  // no body, or a multipart one
+  // Takes the key out of what came back, whatever a key looks like at this provider.
+  void redact(HttpReply& reply) const;
 
  private:
+  std::string api_key_;
   curl_slist* json_ = nullptr;
   curl_slist* plain_ = nullptr;
 };

@@ -17,6 +17,13 @@ std::optional<int> read_epochs(JsonView job) {
   return epochs ? epochs : small_number(job["hyperparameters"]["n_epochs"].integer());
 }
 
+// What no model reads or writes at once is no number of tokens.
+std::optional<int> used_tokens(JsonView value) {
+  constexpr int kMost = 10'000'000;
+  const auto number = small_number(value.integer());
+  return number && *number >= 0 && *number <= kMost ? number : std::nullopt;
+}
+
 // A job inside a list whose id cannot be used is kept, without one: if the token is ours, nobody may conclude that the
 // job is not there.
 std::optional<TaggedJob> job_of(JsonView value) {
@@ -150,13 +157,13 @@ std::optional<core::Completion> read_completion(std::string_view body) {
   completion.filtered = end == "content_filter" || !message["refusal"].text().empty();
   completion.cut = end == "length";
   const JsonView usage = document->root()["usage"];
-  completion.prompt_tokens = small_number(usage["prompt_tokens"].integer());
-  completion.cached_tokens = small_number(usage["prompt_tokens_details"]["cached_tokens"].integer());
+  completion.prompt_tokens = used_tokens(usage["prompt_tokens"]);
+  completion.cached_tokens = used_tokens(usage["prompt_tokens_details"]["cached_tokens"]);
   // They are part of the prompt's, whatever is told: a cost is never negative.
   if (completion.cached_tokens && completion.prompt_tokens) {
     completion.cached_tokens = std::min(*completion.cached_tokens, *completion.prompt_tokens);
   }
-  completion.completion_tokens = small_number(usage["completion_tokens"].integer());
+  completion.completion_tokens = used_tokens(usage["completion_tokens"]);
   return completion;
 }
 

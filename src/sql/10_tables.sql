@@ -221,7 +221,7 @@ COMMENT ON TABLE @extschema@.trainer_operations IS 'the outbox: what the worker 
 COMMENT ON COLUMN @extschema@.trainer_operations.id IS 'also the token that the provider echoes, by which a call whose answer was lost is found again';
 COMMENT ON COLUMN @extschema@.trainer_operations.due_at IS 'when it is next looked at: of a claimed operation the end of its lease';
 COMMENT ON COLUMN @extschema@.trainer_operations.epoch IS 'the incarnation of the worker that claimed it';
-COMMENT ON COLUMN @extschema@.trainer_operations.misses IS 'times in a row that the provider did not show what was looked for';
+COMMENT ON COLUMN @extschema@.trainer_operations.misses IS 'times in a row that the provider did not show what was looked for; of a sweep, looks in a row that were answered, or, below zero, that failed';
 COMMENT ON COLUMN @extschema@.trainer_operations.sent_at IS 'when it may last have been sent';
 
 CREATE TABLE @extschema@.trainer_event_log (

@@ -234,3 +234,21 @@ CREATE TRIGGER trainer_keep_live_models BEFORE TRUNCATE ON @extschema@.custom_mo
   FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_keep_live_models();
 CREATE TRIGGER trainer_keep_live_models BEFORE TRUNCATE ON @extschema@.trainer_operations
   FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_keep_live_models();
+
+-- By hand: whoever deletes what the worker has still to do would leave the model waiting for ever, and a job unseen.
+CREATE FUNCTION @extschema@.trainer_keep_live_operation() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  -- A model that is gone takes its operations with it.
+  IF EXISTS (SELECT FROM @extschema@.custom_models m WHERE m.organization_id = OLD.organization_id AND m.id = OLD.custom_model_id) THEN
+    RAISE EXCEPTION 'cannot delete an operation that is not finished'
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = format('%s of model %s has state %s.', OLD.kind, OLD.custom_model_id, OLD.state),
+            HINT = 'Cancel the training with trainer_cancel_training(), and wait until nothing of it is left to do.';
+  END IF;
+  RETURN OLD;
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_keep_live_operation() IS 'refuses to delete an operation that the worker has still to carry out';
+CREATE TRIGGER trainer_keep_live_operation BEFORE DELETE ON @extschema@.trainer_operations
+  FOR EACH ROW WHEN (OLD.state IN ('ready', 'sending', 'reconcile', 'checking')) EXECUTE FUNCTION @extschema@.trainer_keep_live_operation();

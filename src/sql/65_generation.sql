@@ -5,10 +5,10 @@ RETURNS numeric
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-BEGIN
+DECLARE
   -- In PL/pgSQL, which plans it once a session and not for each reply. Dollars per million tokens are cents per ten thousand. A tuned model
   -- has prices of its own; cached tokens are part of the prompt's.
-  RETURN (
+  cents numeric := (
     WITH asked AS MATERIALIZED (
       SELECT @extschema@.trainer_base_snapshot($1) AS snapshot, $1 LIKE 'ft:%' OR $1 ~ '[.]ft-[0-9a-f]+$' AS is_tuned)
     SELECT trim_scale(((prompt_tokens - coalesce(cached_tokens, 0)) * input + coalesce(cached_tokens, 0) * coalesce(cached, input)
@@ -24,9 +24,12 @@ BEGIN
              CASE WHEN valid_from <= current_date THEN current_date - valid_from ELSE valid_from - current_date END,
              price.model = $1 DESC
     LIMIT 1);
+BEGIN
+  -- The reply is paid for and is to be recorded, whatever a price holds (NaN is more than any number).
+  RETURN CASE WHEN cents >= 0 AND cents < 100000 THEN cents END;
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_inference_cost_cents(text, integer, integer, integer) IS
-  'cost of one reply in US cents; null when the model has no price or the tokens are not known';
+  'cost of one reply in US cents; null when the model has no price, the tokens are not known, or it comes to 100,000 cents or more';
 
 -- $1 is the comment. Organization, plan, comment, platform, and the persona.
 CREATE FUNCTION @extschema@.trainer_comment_statement() RETURNS text

@@ -80,7 +80,16 @@ BEGIN
   PERFORM @extschema@.trainer_log_event(refused.organization_id, refused.id, 'exemplar_model_offered',
     jsonb_build_object('dataset_id', dataset.id, 'hint', 'SELECT * FROM trainer_make_exemplar_model(dataset_id)'));
   IF dataset.roast_count <= 10000 THEN
-    PERFORM @extschema@.trainer_finish_exemplar_model(@extschema@.trainer_add_model(dataset, NULL, NULL, NULL));
+    -- The refusal is recorded in any case, also where texts cannot be indexed.
+    BEGIN
+      PERFORM @extschema@.trainer_finish_exemplar_model(@extschema@.trainer_add_model(dataset, NULL, NULL, NULL));
+    EXCEPTION
+      WHEN lock_not_available OR deadlock_detected THEN
+        RAISE;  -- the worker tries all of it again
+      WHEN OTHERS THEN
+        PERFORM @extschema@.trainer_log_event(refused.organization_id, refused.id, 'exemplar_model_failed',
+          jsonb_build_object('dataset_id', dataset.id, 'sqlstate', SQLSTATE, 'message', SQLERRM));
+    END;
   END IF;
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_offer_exemplars(uuid) IS

@@ -14,6 +14,16 @@ extern "C" {
 }
 
 namespace trainer::worker {
+namespace {
+
+// A claim that is not on disk when its request is sent could be made twice.
+void keep_commits_synchronous() {
+  if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF) {
+    SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
+  }
+}
+
+}  // namespace
 
 void install_signal_handlers() {
   pqsignal(SIGTERM, die);
@@ -47,10 +57,7 @@ void override_settings() {
   };
   pg::guarded([] {
     for (const auto& [name, value] : kFixed) SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
-    // A claim that is not on disk when its request is sent could be made twice.
-    if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF) {
-      SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
-    }
+    keep_commits_synchronous();
     // Servers from 17 on have it.
     if (GetConfigOption("transaction_timeout", true, false) != nullptr) {
       SetConfigOption("transaction_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
@@ -61,7 +68,10 @@ void override_settings() {
 bool take_reload() {
   if (!ConfigReloadPending) return false;
   ConfigReloadPending = false;
-  pg::guarded([] { ProcessConfigFile(PGC_SIGHUP); });
+  pg::guarded([] {
+    ProcessConfigFile(PGC_SIGHUP);
+    keep_commits_synchronous();
+  });
   return true;
 }
 

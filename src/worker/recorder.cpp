@@ -43,11 +43,11 @@ void Recorder::keep(pg::Recorded outcome) {
 void Recorder::write_one(pg::Recorded outcome) {
   auto problem = store([&] { pg::record_outcomes({&outcome}); });
   if (problem && problem->is_unique_violation() && outcome.work.operation.kind == core::OperationKind::create_job) {
-    // The provider gave a job that is another model's already. Asking again would only be paid for again.
-    outcome.outcome.delivery = core::Delivery::rejected;
+    // The provider named a job that is another model's already, which is no refusal: it may have made one for us, which
+    // is looked for by its token.
+    outcome.outcome.delivery = core::Delivery::unknown;
     outcome.outcome.failure.code = "job_id_in_use";
     outcome.outcome.failure.message = "The provider's answer names a job that belongs to another model.";
-    outcome.work.operation.state = core::OperationState::sending;
     outcome.decision = core::decide(outcome.work, outcome.outcome, policy_(), random_);
     problem = store([&] { pg::record_outcomes({&outcome}); });
   }

@@ -63,6 +63,8 @@ my @moments = (
 	[ 'G8', 'between the job\'s creation and its record', \&created_jobs, { method => 'POST', path => $jobs }, sub {
 		my ($model) = @_;
 		is($node->safe_psql('postgres', "SELECT attempt > 1 FROM trainer_operations WHERE custom_model_id = '$model' AND kind = 'create_job'"), 't', 'adopted by looking for it');
+		is($node->safe_psql('postgres', "SELECT o.sent_at > a.backend_start FROM trainer_operations o, pg_stat_activity a WHERE o.custom_model_id = '$model' AND o.kind = 'create_job' AND a.backend_type = 'trainer worker'"),
+			't', '... for as long as if it had been sent just before the worker that looks for it came');
 	} ],
 	[ 'G4', 'between an upload and its record', \&created_files, { method => 'POST', path => '/v1/files' } ],
 	[ 'G11', 'while it polls', sub { requests($polled) }, { method => 'GET', path => "$jobs/*" } ],
@@ -83,6 +85,18 @@ foreach my $who (sort keys %kills)
 		});
 	}
 }
+
+staged('G4', 'the whole server is killed between an upload and its record, after a reload has switched synchronous_commit off', sub {
+	my @settings = ([ 'wal_writer_delay', '10s' ], [ 'synchronous_commit', 'off' ]);
+	foreach (@settings) { set_setting($node, @$_); wait_for_reload($node, @$_) }
+	local $ENV{PGOPTIONS} = '-c synchronous_commit=on';
+	my $known = created_files();
+	my $model = killed_at('a claim that nobody has flushed', sub { created_files() > $known }, \&restart_killed, { method => 'POST', path => '/v1/files' });
+	is(scalar(grep { $_->{created} } uploads_of($node, $sandbox, $model)), 2, 'each file was uploaded once');
+	$node->safe_psql('postgres', "ALTER SYSTEM RESET $_->[0]") foreach @settings;
+	$node->reload;
+	return 'one job, each file once, deployed';
+});
 
 # The bytes are on their way: a server that takes a part of them stands in the sandbox's place.
 staged('G3', 'the worker is killed while half of an upload is on its way', sub {

@@ -119,11 +119,13 @@ staged('F37', 'a list of jobs that lags, and a second job under the same token',
 	set_setting($node, 'trainer.reconcile_quiet_period', '3s');
 	my $lag = $sandbox->fault(kind => 'list_lag', ms => 1800, count => -1);
 	$sandbox->fault(kind => 'drop_after', method => 'POST', path => $jobs);
+	$sandbox->fault(kind => 'latency', ms => 1000, method => 'GET', path => $jobs, count => -1);    # sweeps look, too
 	my $model = train($node, 9);
 	wait_for_status($node, $model, 'deployed');
 	my $token = operation($model, 'create_job', 'id');
 	is(scalar(grep { $_->{created} } job_posts($sandbox, $token)), 1, 'a list that lags for less than the quiet period makes no second job');
 	cmp_ok($sandbox->applied($lag), '>', 1, '... and was asked more than once');
+	is(operation($model, 'create_job', q{sent_at - created_at >= '1 second'}), 't', '... from the end of the request on, and not from its claim');
 	set_setting($node, 'trainer.reconcile_quiet_period', '600ms');
 	$sandbox->heal;
 

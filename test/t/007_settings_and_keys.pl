@@ -130,10 +130,20 @@ after_reload('trainer.api_key_file', $good, qr/^t/);
 	my $late = $lenient->fault(kind => 'latency', ms => 1500, method => 'POST', path => '/v1/files');
 	my $model = train($node, 3);
 	wait_until('the request that will be refused', sub { $lenient->applied($late) });
-	write_key($good, 'sk-CANARY-of-next-month');
+	write_key($good, $other_canary);
 	$node->reload;
 	wait_for_status($node, $model, 'deployed', 15);
 	is($node->safe_psql('postgres', "SELECT last_http_status FROM trainer_operations WHERE custom_model_id = '$model' AND kind = 'upload_training_file'"), 0, 'what the old key was refused goes on with the new one at once');
+	# A provider whose keys are no sk-..., and that repeats them wherever it can.
+	my %echo = (kind => 'status', status => 400, code => 'not_allowed', message => "Token $other_canary is not allowed.");
+	my @rules = map { $lenient->fault(%echo, method => 'POST', path => $_, count => -1) } $jobs, '/v1/chat/completions';
+	my $echoed = train($node, 3);
+	wait_for_status($node, $echoed, 'failed');
+	like(status_of($node, $echoed, 'error_message'), qr/^Token \[redacted\] is not allowed/, 'a key that looks like none is not in what a provider repeats');
+	my (undef, $told) = sql_error($node, "SELECT trainer_generate(md5('" . org(3) . "comment1')::uuid)");
+	like($told, qr/Token \[redacted\] is not allowed/, '... nor where a session asks');
+	ok($lenient->applied($_), 'it was repeated') foreach @rules;
+	$lenient->heal;
 	write_key($good, $canary);
 	after_reload('trainer.api_base', $sandbox->api_base, qr/^t/);
 }
@@ -161,9 +171,9 @@ staged('F75', 'the key is looked for in the noisiest log, views, settings, table
 	# What the test itself typed as SQL is no leak of ours: the server logs every statement.
 	$log =~ s/\Q$canary\E-not-a-setting//g;
 	$log =~ s/ALTER SYSTEM SET trainer\.api_key_(?:env|file) = '\Q$canary\E'//g;
-	my @leaks = grep { /\Q$canary\E/ } split /\n/, $log;
+	my @leaks = grep { /\Q$canary\E|\Q$other_canary\E/ } split /\n/, $log;
 	is(scalar(@leaks), 0, 'the key is nowhere in the log') or diag(map { substr($_, 0, 300) . "\n" } @leaks[ 0 .. ($#leaks > 5 ? 5 : $#leaks) ]);
-	unlike($shown, qr/\Q$canary\E/, 'nor in any view, setting, function, table or dump');
+	unlike($shown, qr/\Q$canary\E|\Q$other_canary\E/, 'nor in any view, setting, function, table or dump');
 	unlike($log, qr/terminated by signal|PANIC/, 'and nobody died');
 	return 'nowhere';
 });

@@ -101,12 +101,14 @@ staged('F40', 'redirects of every status to another host, a file, another protoc
 });
 
 staged('F39', 'redirects to another host and a file, bodies without end or too deep, another\'s job, silence, crude errors', sub {
+	my $known = $node->safe_psql('postgres', 'SELECT id FROM custom_models WHERE provider_job_id IS NOT NULL LIMIT 1');
 	my %lie = (
 		'a redirect to another host' => { kind => 'status', status => 301, headers => { Location => $decoy->api_base . '/fine_tuning/jobs' } },
 		'a redirect to a file'       => { kind => 'status', status => 302, headers => { Location => 'file:///etc/passwd' } },
 		'a body without an end'      => { kind => 'malformed', body => '{"id": "' . 'x' x 1_000_000 },
 		'a deep body'                => { kind => 'malformed', body => '[' x 60_000 },
 		'another\'s job'             => { kind => 'malformed', body => '{"object":"fine_tuning.job","id":"ftjob-theirs","status":"queued","metadata":{"trainer_key":"11111111-1111-4111-8111-111111111111"}}' },
+		'another model\'s job, without a token' => { kind => 'malformed', body => '{"object":"fine_tuning.job","id":"' . status_of($node, $known, 'provider_job_id') . '","status":"queued"}' },
 		'a silent server'            => { kind => 'latency', ms => 6000 });
 	my (%told, $organization);
 	foreach my $what (sort keys %lie)
@@ -116,7 +118,7 @@ staged('F39', 'redirects to another host and a file, bodies without end or too d
 		$told{$what} = train($node, $organization, $suffix);
 	}
 	$sandbox->fault(kind => 'status', status => 400, method => 'POST', path => $jobs, model => 'crude', code => '%s%n', message => "%s%n \e[2J'; DROP TABLE custom_models; -- \x{0}\x{202e}" . 'long ' x 10_000);
-	my $crude = train($node, 7, 'crude');
+	my $crude = train($node, 8, 'crude');
 	foreach my $what (sort keys %lie)
 	{
 		wait_for_status($node, $told{$what}, 'deployed', 40);

@@ -15,12 +15,14 @@ use Sandbox;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw($canary $jobs start_sandbox new_node start_node set_up_app org prepare submit train ask wait_until wait_for_status
+our @EXPORT = qw($canary $other_canary $jobs start_sandbox new_node start_node set_up_app org prepare submit train ask wait_until wait_for_status
   status_of events_of settle sql_error session worker_pid wait_for_worker set_setting set_faults wait_for_reload fault_met marker write_key kill_server kill_of deaths wait_for_restart uploads_of job_posts
   log_of check_invariants leave_out);
 
 # The key is looked for in everything that a person could read.
 our $canary = 'sk-CANARY' . join('', map { sprintf '%08x', int(rand(2**32)) } 1 .. 4);
+# One that nobody would take for a key by what it looks like.
+our $other_canary = $canary =~ s/^sk-/gsk_/r;
 our $jobs   = '/v1/fine_tuning/jobs';
 
 # --- waiting ------------------------------------------------------------------------------------------------------------------

@@ -260,6 +260,8 @@ BEGIN
   END LOOP;
 END $$;
 
+COMMENT ON COLUMN @extschema@.trainer_operations.misses IS 'times in a row that the provider did not show what was looked for; of a sweep, looks in a row that were answered, or, below zero, that failed';
+
 -- It returns more.
 DROP FUNCTION @extschema@.trainer_dataset_options(jsonb);
 -- They have one argument more.
@@ -280,6 +282,9 @@ CREATE TRIGGER trainer_keep_live_models BEFORE TRUNCATE ON @extschema@.custom_mo
   FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_keep_live_models();
 CREATE TRIGGER trainer_keep_live_models BEFORE TRUNCATE ON @extschema@.trainer_operations
   FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_keep_live_models();
+CREATE TRIGGER trainer_keep_live_operation BEFORE DELETE ON @extschema@.trainer_operations
+  FOR EACH ROW WHEN (OLD.state OPERATOR(pg_catalog.=) ANY (ARRAY['ready', 'sending', 'reconcile', 'checking']))
+  EXECUTE FUNCTION @extschema@.trainer_keep_live_operation();
 
 -- include src/sql/69_feedback_triggers.sql
 CREATE TRIGGER trainer_tell_sessions AFTER INSERT OR UPDATE OR DELETE ON @extschema@.trainer_bindings

@@ -179,23 +179,50 @@ TEST(DecideSweep, EveryDuplicateThatWasCancelledIsTold) {
 
 TEST(DecideSweep, GoesOnLessAndLessOftenWhileTheTrainingDoes) {
   Work work = claimed(Kind::sweep_duplicates);
-  for (const auto& [attempt, pause] :
-       {std::pair(1, kPolicy.quiet_period * 2), std::pair(2, kPolicy.quiet_period * 4)}) {
-    work.operation.attempt = attempt;
+  for (const auto& [answered, pause] :
+       {std::pair(0, kPolicy.quiet_period * 2), std::pair(1, kPolicy.quiet_period * 4)}) {
+    work.operation.misses = answered;
     EXPECT_EQ(decided(work, fine(Kind::sweep_duplicates)).state, State::ready);
     EXPECT_EQ(decided(work, fine(Kind::sweep_duplicates)).due_in, pause);
   }
-  work.operation.attempt = 40;
+  work.operation.misses = 40;
   EXPECT_EQ(decided(work, fine(Kind::sweep_duplicates)).due_in, hours(1));
 }
 
-TEST(DecideSweep, EndsAfterTheTrainingAndNotBeforeTheThirdLook) {
+TEST(DecideSweep, EndsAfterTheTrainingAndNotBeforeTheThirdLookThatIsAnswered) {
   Work work = claimed(Kind::sweep_duplicates);
   work.model.status = "deployed";
-  work.operation.attempt = 2;
-  EXPECT_EQ(decided(work, fine(Kind::sweep_duplicates)).state, State::ready);
-  work.operation.attempt = 3;
+  work.operation.attempt = 100;
+  for (const auto& outcome : {fine(Kind::sweep_duplicates), fine(Kind::sweep_duplicates), failed_by(Delivery::unknown),
+                              fine(Kind::sweep_duplicates), fine(Kind::sweep_duplicates)}) {
+    const Decision decision = decided(work, outcome);
+    EXPECT_EQ(decision.state, State::ready);
+    work.operation.misses = decision.misses;
+  }
   EXPECT_EQ(decided(work, fine(Kind::sweep_duplicates)).state, State::done);
+}
+
+TEST(DecideSweep, GoesOnHoweverLongTheProviderCannotBeAsked) {
+  Work work = claimed(Kind::sweep_duplicates);
+  work.operation.age = kGiveUpAfter * 3;
+  for (int look = 0; look < 200; ++look) {
+    const Decision decision = decided(work, failed_by(look % 2 == 0 ? Delivery::unknown : Delivery::not_sent));
+    ASSERT_EQ(decision.state, State::ready) << look;
+    work.operation.misses = decision.misses;
+  }
+  EXPECT_EQ(decided(work, failed_by(Delivery::rejected)).state, State::ready) << "nor for the first refusal after it";
+}
+
+TEST(DecideSweep, EndsWhenTheProviderRefusesForHoursAndNotBefore) {
+  Work work = claimed(Kind::sweep_duplicates);
+  for (int look = 0; look < kRefusedPolls; ++look) {
+    const Decision decision = decided(work, failed_by(Delivery::rejected));
+    ASSERT_EQ(decision.state, State::ready) << look;
+    work.operation.misses = decision.misses;
+  }
+  EXPECT_EQ(notices_of(decided(work, failed_by(Delivery::rejected))), "operation_failed");
+  work.operation.misses = decided(work, fine(Kind::sweep_duplicates)).misses;
+  EXPECT_EQ(decided(work, failed_by(Delivery::rejected)).state, State::ready) << "an answer makes up for it";
 }
 
 TEST(DecideSweep, FollowsACreationThatEndsWithoutAJobAfterItWasInDoubt) {

@@ -109,7 +109,7 @@ const std::vector<Rule> kRules{
 
     {Kind::sweep_duplicates, State::sending, Delivery::ok, State::ready},
     {Kind::sweep_duplicates, State::sending, Delivery::not_sent, State::ready},
-    {Kind::sweep_duplicates, State::sending, Delivery::rejected, State::failed, "", "", "operation_failed"},
+    {Kind::sweep_duplicates, State::sending, Delivery::rejected, State::ready},
     {Kind::sweep_duplicates, State::sending, Delivery::retry_later, State::ready},
     {Kind::sweep_duplicates, State::sending, Delivery::unknown, State::ready},
 
@@ -214,8 +214,7 @@ TEST(DecideFailure, AnAccountThatMayNotTrainIsToldApart) {
 
 TEST(DecideFailure, WhatCouldNotBeDoneForADayIsGivenUp) {
   for (const Kind kind : {Kind::upload_training_file, Kind::upload_validation_file, Kind::create_job,
-                          Kind::verify_model, Kind::cancel_job, Kind::pause_job, Kind::resume_job,
-                          Kind::sweep_duplicates, Kind::delete_file, Kind::delete_model}) {
+                          Kind::verify_model, Kind::cancel_job, Kind::pause_job, Kind::resume_job, Kind::delete_file, Kind::delete_model}) {
     for (const Delivery delivery : {Delivery::not_sent, Delivery::retry_later}) {
       Work work = claimed(kind);
       work.operation.age = kGiveUpAfter - milliseconds(1);

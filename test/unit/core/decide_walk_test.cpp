@@ -32,8 +32,8 @@ constexpr int kLongestWalk = 20000;
 const Policy kPolicy;
 const milliseconds kLease = minutes(4) + seconds(30);
 const milliseconds kTimeout = seconds(60);
-// What a request may linger and a list may lag, together, is less than the quiet period: the promise ends there.
-const milliseconds kLongestLag = kPolicy.quiet_period - kTimeout - seconds(1);
+// What a list may lag behind the end of a request is less than the quiet period: the promise ends there.
+const milliseconds kLongestLag = kPolicy.quiet_period - seconds(1);
 
 bool is_live(State state) {
   return state == State::ready || state == State::sending || state == State::reconcile || state == State::checking;
@@ -130,6 +130,7 @@ class Walk {
     for (Row& row : rows_) {
       Operation& operation = row.operation;
       if (operation.state == State::sending && is_paid(operation.kind)) doubt(row);
+      if (operation.state == State::sending) row.sent = now_;
       if (operation.state == State::sending || operation.state == State::checking) row.due = now_;
     }
   }
@@ -193,11 +194,12 @@ class Walk {
       if (!is_live(row.operation.state) || row.due > now_) continue;
       Operation& operation = row.operation;
       const bool was_ready = operation.state == State::ready;
+      const bool was_sending = operation.state == State::sending;
       const bool is_poll = operation.kind == Kind::poll_job;
-      if (operation.state == State::sending && is_paid(operation.kind)) doubt(row);
+      if (was_sending && is_paid(operation.kind)) doubt(row);
       if (!is_poll) {
         operation.state = was_ready || !is_paid(operation.kind) ? State::sending : State::checking;
-        if (was_ready) row.sent = now_;
+        if (was_ready || was_sending) row.sent = now_;
       }
       row.due = now_ + (is_poll ? kPolicy.poll_interval : kLease);
       ++operation.attempt;
@@ -232,6 +234,7 @@ class Walk {
     const Outcome& outcome = *done.outcome;
     Row& row = rows_[done.row];
     if (is_paid(row.operation.kind) && outcome.delivery == Delivery::unknown) {
+      row.sent = now_;
       if (!row.in_doubt) doubt(row);
     }
     if (outcome.delivery == Delivery::ok && outcome.absent) ++row.empty_lists;
@@ -310,7 +313,7 @@ class Walk {
       flight.outcome = failure(Delivery::retry_later);
     } else if (luck < fault_ * 0.75) {
       flight.outcome = failure(Delivery::unknown);
-    } else if (luck < fault_ * 0.8 && operation.kind != Kind::delete_file && operation.kind != Kind::sweep_duplicates) {
+    } else if (luck < fault_ * 0.8 && operation.kind != Kind::delete_file) {
       flight.outcome = failure(Delivery::rejected);
     } else {
       flight.outcome = carry_out(flight.work);
@@ -330,6 +333,7 @@ class Walk {
         std::erase_if(files_, [&](const ProviderFile& file) { return file.id == operation.argument; });
         return success();
       case Kind::sweep_duplicates:
+        return sweep(work);
       case Kind::fetch_result:
       case Kind::verify_model:
         return success();
@@ -376,6 +380,23 @@ class Walk {
     job.listed_from = now_ + within(kLongestLag);
     jobs_.push_back(job);
     outcome.job = job.job;
+    // The request arrived twice, or another server has our rows, and this one is listed late.
+    if (chance(0.2)) {
+      job.job.id = "ftjob-" + std::to_string(++last_id_);
+      job.listed_from = now_ + within(5 * kPolicy.quiet_period);
+      jobs_.push_back(job);
+    }
+    return outcome;
+  }
+
+  Outcome sweep(const Work& work) {
+    Outcome outcome = success();
+    for (ProviderJob& job : jobs_) {
+      if (job.token != work.operation.argument || job.listed_from > now_) continue;
+      if (job.job.id == work.model.provider_job_id || is_terminal(job.job.status)) continue;
+      job.job.status = "cancelled";
+      outcome.surplus_ids.push_back(job.job.id);
+    }
     return outcome;
   }
 

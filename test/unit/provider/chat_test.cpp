@@ -51,6 +51,26 @@ TEST(Chat, ReadsTextAndUse) {
   EXPECT_FALSE(outcome.completion->filtered);
 }
 
+TEST(Chat, NumbersThatNoModelUsesAreNotKnown) {
+  for (const auto& [told, known] : {std::pair<std::int64_t, bool>{0, true},
+                                    {10'000'000, true},
+                                    {10'000'001, false},
+                                    {2'000'000'000, false},
+                                    {-1, false},
+                                    {1LL << 40, false}}) {
+    Dialect dialect;
+    const std::string body = completion(
+        {{"message", {{"content", "Well."}}}},
+        {{"prompt_tokens", told}, {"completion_tokens", told}, {"prompt_tokens_details", {{"cached_tokens", told}}}});
+    const auto completion = Chain(make_chat(question(), dialect)).reply(200, body).outcome().completion;
+    ASSERT_TRUE(completion) << told;
+    EXPECT_EQ(completion->text, "Well.");
+    EXPECT_EQ(completion->prompt_tokens.has_value(), known) << told;
+    EXPECT_EQ(completion->cached_tokens.has_value(), known) << told;
+    EXPECT_EQ(completion->completion_tokens.has_value(), known) << told;
+  }
+}
+
 TEST(Chat, TellsWhatWasHeldBackOrCut) {
   Dialect dialect;
   auto read = [&](const json& choice) {

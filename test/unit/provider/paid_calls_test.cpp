@@ -106,7 +106,7 @@ TEST(UploadCall, AFailedLookNeverLeadsToAnUpload) {
     Chain sending = chain(work_of(OperationKind::upload_training_file, OperationState::sending, 2));
     EXPECT_EQ(sending.reply(reply).outcome().delivery, Delivery::not_sent) << reply.status << reply.body;
     Chain checking = chain(work_of(OperationKind::upload_training_file, OperationState::checking));
-    EXPECT_EQ(checking.reply(reply).outcome().delivery, Delivery::unknown) << reply.status << reply.body;
+    EXPECT_EQ(checking.reply(reply).outcome().delivery, Delivery::not_sent) << reply.status << reply.body;
     EXPECT_FALSE(checking.outcome().absent);
     EXPECT_NE(checking.outcome().failure.code, "");
   }
@@ -115,7 +115,7 @@ TEST(UploadCall, AFailedLookNeverLeadsToAnUpload) {
 TEST(UploadCall, OurFileWithoutAnIdIsNoAbsence) {
   const std::string nameless = file("no/good");
   Chain c = chain(work_of(OperationKind::upload_training_file, OperationState::checking));
-  EXPECT_EQ(c.reply(200, list_of({nameless})).outcome().delivery, Delivery::unknown);
+  EXPECT_EQ(c.reply(200, list_of({nameless})).outcome().delivery, Delivery::not_sent);
 }
 
 TEST(UploadCall, PagesAreWalkedToTheirEndAndNoFurther) {
@@ -130,7 +130,7 @@ TEST(UploadCall, PagesAreWalkedToTheirEndAndNoFurther) {
   Chain loop = chain(work_of(OperationKind::upload_training_file, OperationState::checking));
   loop.reply(200, list_of({file("file-9", "1", "1", "o")}, "true"))
       .reply(200, list_of({file("file-9", "1", "1", "o")}, "true"));
-  EXPECT_EQ(loop.outcome().delivery, Delivery::unknown) << "the server repeats itself: nothing is known";
+  EXPECT_EQ(loop.outcome().delivery, Delivery::not_sent) << "the server repeats itself: nothing is known";
 
   Chain endless = chain(work_of(OperationKind::upload_training_file, OperationState::sending, 2));
   int pages = 0;
@@ -227,7 +227,7 @@ TEST(CreateCall, AFailedLookNeverLeadsToAPost) {
     EXPECT_EQ(sending.reply(reply).outcome().delivery, Delivery::not_sent) << reply.status << reply.body;
     EXPECT_FALSE(sending.outcome().job);
     Chain checking = chain(work_of(OperationKind::create_job, OperationState::checking));
-    EXPECT_EQ(checking.reply(reply).outcome().delivery, Delivery::unknown) << reply.status << reply.body;
+    EXPECT_EQ(checking.reply(reply).outcome().delivery, Delivery::not_sent) << reply.status << reply.body;
     EXPECT_FALSE(checking.outcome().absent);
   }
   HttpReply wait = answered(429, error_body("rate_limit_exceeded"));

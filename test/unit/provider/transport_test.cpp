@@ -81,6 +81,24 @@ TEST(Transport, CollectsStatusBodyAndHeaders) {
   EXPECT_NEAR(static_cast<double>(reply.received_at), static_cast<double>(time(nullptr)), 60);
 }
 
+TEST(Transport, AnAnswerNeverHoldsTheKeyWhateverItLooksLike) {
+  const std::string key = "gsk_no-known-prefix-0123456789";
+  RawServer server(once("HTTP/1.1 400 No\r\nx-request-id: req-" + key + "\r\nRetry-After: " + key +
+                        "\r\nRetry-After-Ms: " + key + "\r\nX-Should-Retry: " + key + "\r\n\r\n" + key + " and '" +
+                        key + "' but not gsk_no-known"));
+  const HttpReply reply = Driver(server.base(), quick_limits(), key).ask(get_request("/models"));
+  EXPECT_EQ(reply.body, "[redacted] and '[redacted]' but not gsk_no-known");
+  EXPECT_EQ(reply.request_id, "req-[redacted]");
+  EXPECT_THAT(reply.retry_after, ElementsAre("[redacted]"));
+  EXPECT_EQ(reply.retry_after_ms + reply.should_retry, "[redacted][redacted]");
+}
+
+TEST(Transport, AWordInTheKeysPlaceStaysInTheAnswer) {
+  RawServer server(once("HTTP/1.1 200 OK\r\nContent-Length: 24\r\n\r\n{\"owned_by\":\"lm-studio\"}"));
+  EXPECT_THAT(Driver(server.base(), quick_limits(), "lm-studio").ask(get_request("/models")).body,
+              HasSubstr("lm-studio"));
+}
+
 TEST(Transport, AnInterimAnswerIsNotTheAnswer) {
   const HttpReply reply = reply_to(
       "HTTP/1.1 103 Early: Hints\r\nRetry-After: 9\r\nContent-Length: 7\r\n\r\n"
