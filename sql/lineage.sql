@@ -161,6 +161,7 @@ SELECT version, how, files_deleted, model_deletion FROM trainer_erase(org(1), re
 SELECT * FROM texts;
 
 -- The model that was deployed before takes the place, and not one that goes, too.
+UPDATE trainer_operations SET state = 'cancelled' WHERE kind = 'delete_model';
 DELETE FROM trainer_operations WHERE kind = 'delete_model';
 UPDATE custom_models SET erased_at = NULL, status = 'retired', verified_at = now(), deployed_at = timestamptz '2026-01-01' + version * interval '1 day', fine_tuned_model_id = 'ft:' || version
   WHERE organization_id = org(1) AND version IN (1, 2, 3);

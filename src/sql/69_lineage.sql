@@ -23,7 +23,7 @@ AS $$
                   SELECT FROM @extschema@.trainer_exemplars AS x
                   WHERE x.custom_model_id = m.id AND (x.response_id, x.comment_id) IS NOT DISTINCT FROM (e.response_id, e.comment_id))
                 ELSE e.split = 'train' AND @extschema@.trainer_training_began(m) END AS learned,
-           CASE WHEN m.kind = 'exemplar' THEN 'exemplar' WHEN e.split = 'train' THEN 'trained' ELSE 'validated' END AS how,
+           CASE WHEN e.split = 'validation' THEN 'validated' WHEN m.kind = 'exemplar' THEN 'exemplar' ELSE 'trained' END AS how,
            ARRAY[m.id] AS line
     FROM example AS e
     JOIN @extschema@.custom_models AS m ON m.organization_id = e.organization_id AND m.training_dataset_id = e.dataset_id

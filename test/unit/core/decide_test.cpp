@@ -213,8 +213,9 @@ TEST(DecideFailure, AnAccountThatMayNotTrainIsToldApart) {
 }
 
 TEST(DecideFailure, WhatCouldNotBeDoneForADayIsGivenUp) {
-  for (const Kind kind : {Kind::upload_training_file, Kind::upload_validation_file, Kind::create_job,
-                          Kind::verify_model, Kind::cancel_job, Kind::pause_job, Kind::resume_job, Kind::delete_file, Kind::delete_model}) {
+  for (const Kind kind :
+       {Kind::upload_training_file, Kind::upload_validation_file, Kind::create_job, Kind::verify_model,
+        Kind::cancel_job, Kind::pause_job, Kind::resume_job, Kind::delete_file, Kind::delete_model}) {
     for (const Delivery delivery : {Delivery::not_sent, Delivery::retry_later}) {
       Work work = claimed(kind);
       work.operation.age = kGiveUpAfter - milliseconds(1);
