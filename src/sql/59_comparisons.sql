@@ -3,6 +3,15 @@
 
 -- No version of an organization is trained on what another one is judged by. A dataset's split follows the comments alone, by a hash; where it would
 -- change for a comment that an earlier version knows, because there are more or fewer examples now, that one's side stays.
+CREATE FUNCTION @extschema@.trainer_comment_key(messages json) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  -- By the bytes, as core::MessageWriter writes them: a database of another encoding cannot read what they stand for.
+  SELECT md5(coalesce(substring($1::text FROM '"role":"user","content":("(?:[^"\\]|\\.)*")'), $1::text))
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_comment_key(json) IS 'equal for examples with the same user''s message';
+
 CREATE FUNCTION @extschema@.trainer_keep_held_out(dataset_id uuid) RETURNS @extschema@.training_datasets
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -15,7 +24,7 @@ BEGIN
     RETURN dataset;
   END IF;
   WITH known AS MATERIALIZED (
-    SELECT md5(e.messages -> -2 ->> 'content') AS comment, min(e.split) AS split  -- 'train' before 'validation'
+    SELECT @extschema@.trainer_comment_key(e.messages) AS comment, min(e.split) AS split  -- 'train' before 'validation'
     FROM @extschema@.training_examples AS e
     WHERE e.organization_id = dataset.organization_id AND e.dataset_id <> dataset.id
       AND EXISTS (SELECT FROM @extschema@.custom_models AS m WHERE m.organization_id = e.organization_id AND m.training_dataset_id = e.dataset_id
@@ -24,7 +33,7 @@ BEGIN
   UPDATE @extschema@.training_examples AS e SET split = known.split
     FROM known
     WHERE e.organization_id = dataset.organization_id AND e.dataset_id = dataset.id
-      AND known.comment = md5(e.messages -> -2 ->> 'content') AND e.split <> known.split;
+      AND known.comment = @extschema@.trainer_comment_key(e.messages) AND e.split <> known.split;
   IF FOUND THEN
     UPDATE @extschema@.training_datasets AS d
       SET validation_count = s.validation, report = d.report || jsonb_build_object('train', d.roast_count - s.validation, 'validation', s.validation)
@@ -91,7 +100,14 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF NEW.status = 'succeeded' THEN
-    PERFORM @extschema@.trainer_begin_comparison(NEW);
+    -- That a training has succeeded is recorded also where its proof cannot begin: texts that a database of another encoding cannot read.
+    BEGIN
+      PERFORM @extschema@.trainer_begin_comparison(NEW);
+    EXCEPTION WHEN data_exception OR feature_not_supported OR program_limit_exceeded THEN
+      UPDATE @extschema@.trainer_retraining_decisions AS d
+        SET decision = 'held_back', reason = format('its comparison could not begin: %s', SQLERRM), due_at = NULL, updated_at = clock_timestamp()
+        WHERE d.organization_id = NEW.organization_id AND d.new_model_id = NEW.id AND d.decision = 'training';
+    END;
   ELSE
     UPDATE @extschema@.trainer_retraining_decisions AS d
       SET decision = 'failed', reason = coalesce(NEW.error_code || ': ' || NEW.error_message, 'the training was ' || NEW.status), due_at = NULL,

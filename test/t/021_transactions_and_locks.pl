@@ -327,6 +327,10 @@ my %values = (
 	'trainer.auto_deploy'     => [ 'on', 'perhaps' ],
 	'trainer.retry_learning_rate_factor' => [ '0.5', '-0.1', '1.1', 'NaN', 'half' ],
 	'trainer.min_training_examples'      => [ '100', '9', '2147483648' ],
+	'trainer.retrain_threshold'          => [ '100', '-1', '2147483648' ],
+	'trainer.retrain_cooldown'           => [ '1d', '-1s', 'soon' ],
+	'trainer.retrain_min_new_examples'   => [ '10', '-1', 'x' ],
+	'trainer.retrain_margin'             => [ '0.05', '-0.1', '1.1', 'NaN' ],
 	'trainer.organization_id' => [ '', 'nonsense', '00000000-0000-4000-8000-00000000000' ],
 	'trainer.plans_with_custom_models'   => ['plus,creator_plus,custom']);
 

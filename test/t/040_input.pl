@@ -24,6 +24,7 @@ wait_for_status($node, $model, 'deployed');
 my %odd = (
 	'uuid'     => [ 'NULL', 'gen_random_uuid()', "'00000000-0000-0000-0000-000000000000'" ],
 	'text'     => [ 'NULL', q(''), q(repeat(chr(233), 65)), q(E'\\x01\\n\\u2028'), q(repeat('x', 100000)) ],
+	'xid8'     => [ 'NULL', '0', '18446744073709551615' ],
 	'bigint'   => [ 'NULL', '-9223372036854775808', '9223372036854775807' ],
 	'integer'  => [ 'NULL', '-2147483648', '2147483647', '0' ],
 	'numeric'  => [ 'NULL', q('NaN'), q('Infinity'), '-0', '1e1000' ],
