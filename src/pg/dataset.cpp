@@ -238,11 +238,7 @@ Datum prepare_dataset(FunctionCallInfo fcinfo) {
 
   const Datum dataset = insert_dataset(request, selection);
   insert_examples(dataset, request, system, selection);
-  // The extension's version 0.1.0 has no such function, and trains no second version by itself.
-  const bool holds_out =
-      execute("SELECT pg_catalog.to_regprocedure('@extschema@.trainer_keep_held_out(uuid)') IS NOT NULL").boolean(0, 0);
-  Rows row = execute(holds_out ? "SELECT @extschema@.trainer_keep_held_out($1)"
-                               : "SELECT d FROM @extschema@.training_datasets AS d WHERE d.id = $1",
+  Rows row = execute("SELECT d FROM @extschema@.training_datasets AS d WHERE d.id = $1",
                      std::move(Args().datum(UUIDOID, dataset)));
   bool null = false;
   Datum made = row.datum(0, 0, &null);

@@ -131,6 +131,7 @@ BEGIN
     max_examples => greatest(1000, old.roast_count), method => coalesce(old.training_params ->> 'method', 'supervised'),
     options => (SELECT coalesce(jsonb_object_agg(p.key, p.value), '{}') FROM jsonb_each(old.training_params) AS p
                 WHERE p.key IN ('seed', 'batch_size', 'beta', 'weight_by')));
+  made := @extschema@.trainer_keep_held_out(made.id);
   SELECT count(*) INTO new_examples FROM @extschema@.training_examples AS e
     WHERE e.organization_id = made.organization_id AND e.dataset_id = made.id
       AND NOT EXISTS (SELECT FROM @extschema@.training_examples AS o

@@ -85,11 +85,11 @@ BEGIN
     RETURNING id, ordinal, custom_model_id)
   INSERT INTO @extschema@.trainer_generation_requests
       (organization_id, comment_id, response_id, comparison_id, requested_by, role_oid, temperature, max_tokens, reason, rungs)
-    SELECT model.organization_id, coalesce(h.comment_id, a.id), a.id, a.id, b.attached_by::text, b.attached_by, 0, 200, 'comparison',
+    SELECT model.organization_id, coalesce(h.comment_id, a.id), a.id, a.id, r.rolname, r.oid, 0, 200, 'comparison',
            json_build_array(json_build_object('rung', m.kind, 'model', CASE m.kind WHEN 'exemplar' THEN m.base_model ELSE m.fine_tuned_model_id END,
                                               'custom_model_id', m.id, 'messages', @extschema@.trainer_comparison_messages(m, h.messages - -1)))
     FROM asked AS a JOIN held_out AS h USING (ordinal) JOIN @extschema@.custom_models AS m ON m.id = a.custom_model_id
-    JOIN @extschema@.trainer_bindings AS b ON b.role = 'responses';
+    JOIN @extschema@.trainer_bindings AS b ON b.role = 'responses' JOIN pg_roles AS r ON r.oid = b.attached_by;
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_begin_comparison(@extschema@.custom_models) IS
   'asks a new version and the one that serves for answers to up to 20 held-out comments, when the new one comes of a retraining';
