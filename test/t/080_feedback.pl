@@ -105,7 +105,7 @@ staged('K2', 'kill -9 of the worker, and of a writer with all others, in between
 		$run->finish;
 		isnt($run->result(0), 0, 'the writers went down with it');
 		$before = value('SELECT count(*) FROM model_feedback');
-		$run    = write_feedback($each);
+		$run    = write_feedback(20 * $each);
 		wait_until('it is under way', sub { value('SELECT count(*) FROM model_feedback') > $before + 100 });
 		is(kill(9, (split /\n/, value("SELECT pid FROM pg_stat_activity WHERE application_name = 'pgbench'"))[0]), 1, 'a writer is killed');
 		wait_for_restart($node, 2);
