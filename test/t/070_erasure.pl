@@ -74,6 +74,9 @@ staged('G12', 'the worker is killed around the deletions of files and models, at
 
 	my $deaths = deaths($node);
 	my @faults = map { my $point = $_; map { "$point-$_:crash" } qw(delete_file delete_model) } sort keys %gap;
+	# One deletion at a time: of several that are recorded together, the first death would be the last moment of the others, too.
+	set_setting($node, 'trainer.max_concurrent_requests', 1);
+	wait_for_reload($node, 'trainer.max_concurrent_requests', 1);
 	set_faults($node, @faults);
 	$node->safe_psql('postgres', 'SELECT trainer_pause_worker()');
 	is(erase("'" . org(1) . "', response_id => '$response', delete_models => true"), "first|retired|f|trained|1|queued\nsecond|retired|f|inherited|2|queued", 'both are told');
@@ -83,6 +86,7 @@ staged('G12', 'the worker is killed around the deletions of files and models, at
 	wait_for_worker($node);
 	settle($node, 60);
 	set_faults($node);
+	set_setting($node, 'trainer.max_concurrent_requests', 64);
 	is(traces(), '0 rows, 0 files', 'nothing is left of the text');
 	is(join(' ', grep { $_ && is_there("/v1/files/$_") } @files), '', 'no file');
 	is(join(' ', map { models_of($_) } @names), '', 'no model, no checkpoint');

@@ -107,7 +107,7 @@ staged('K2', 'kill -9 of the worker, and of a writer with all others, in between
 		$before = value('SELECT count(*) FROM model_feedback');
 		$run    = write_feedback(20 * $each);
 		wait_until('it is under way', sub { value('SELECT count(*) FROM model_feedback') > $before + 100 });
-		is(kill(9, (split /\n/, value("SELECT pid FROM pg_stat_activity WHERE application_name = 'pgbench'"))[0]), 1, 'a writer is killed');
+		is(kill(9, (split /\n/, value("SELECT pid FROM pg_stat_activity WHERE query LIKE 'INSERT INTO model_feedback%'"))[0]), 1, 'a writer is killed');
 		wait_for_restart($node, 2);
 		$run->finish;
 		is(counts_differ(), '', 'what was committed is counted, and nothing else');
@@ -150,7 +150,7 @@ staged('K4', 'trainings that fail: from the serving model, then from the base, t
 	{
 		set_setting($node, 'trainer.retrain_threshold', 100_000_000);
 		my $serving = value('SELECT id FROM custom_models WHERE is_active');
-		$sandbox->fault(kind => 'job_failure', code => 'invalid_training_file', message => 'The words do not rhyme.');
+		$sandbox->fault(kind => 'job_failure', count => 100, code => 'invalid_training_file', message => 'The words do not rhyme.');
 		foreach my $try (1 .. 3)
 		{
 			value("SELECT trainer_schedule_retraining('$serving', force => true)");
