@@ -157,7 +157,7 @@ staged('K4', 'trainings that fail: from the serving model, then from the base, t
 			wait_until("training $try fails", sub { value("SELECT count(*) FROM trainer_retraining_decisions WHERE decision = 'failed'") == $try }, 60) or diag(decisions());
 		}
 		is(value("SELECT string_agg(coalesce((m.parent_model_id = '$serving')::text, 'base'), ' ' ORDER BY m.version) FROM custom_models AS m WHERE m.version > 2"), 'true base base', 'first from the one that serves');
-		value("INSERT INTO trainer_retraining_decisions (organization_id, custom_model_id, generation, feedback, reason) VALUES ('$organization', '$serving', 1, 1, '')");
+		value("INSERT INTO trainer_retraining_decisions (organization_id, custom_model_id, generation, feedback, reason) VALUES ('$organization', '$serving', 99, 1, '')");
 		value('SELECT trainer_wake_worker()');
 		wait_until('it is refused', sub { value("SELECT count(*) FROM trainer_retraining_decisions WHERE decision = 'refused'") == 1 }) or diag(decisions());
 		is(value("SELECT count(*) FROM trainer_event_log WHERE kind = 'retraining_refused'"), 1, 'and somebody is told');
