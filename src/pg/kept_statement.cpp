@@ -2,34 +2,10 @@
 
 #include <string>
 
-extern "C" {
-#include <utils/inval.h>
-#include <utils/syscache.h>
-}
+#include "pg/changes.h"
 
 namespace trainer::pg {
 namespace {
-
-std::uint64_t changes = 1;
-
-void note_relation(Datum, Oid) {
-  ++changes;
-}
-
-void note_role(Datum, int, uint32) {
-  ++changes;
-}
-
-void listen_to_changes() {
-  static bool listening = false;
-  if (listening) return;
-  guarded([] {
-    CacheRegisterRelcacheCallback(note_relation, Datum{0});
-    CacheRegisterSyscacheCallback(AUTHOID, note_role, Datum{0});
-    CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, note_role, Datum{0});
-  });
-  listening = true;
-}
 
 // The same text comes again and again: after DDL that has nothing to do with it, and for other roles.
 SPIPlanPtr kept_plan(const std::string& text, const Args& args) {
@@ -42,18 +18,17 @@ SPIPlanPtr kept_plan(const std::string& text, const Args& args) {
 }  // namespace
 
 SPIPlanPtr KeptStatement::plan(const Args& args) {
-  listen_to_changes();
+  const std::uint64_t before = changes_told();
   if (known_ == nullptr) known_ = new std::map<Oid, SPIPlanPtr>;
-  if (known_as_of_ != changes) known_->clear();
-  known_as_of_ = changes;
+  if (known_as_of_ != before) known_->clear();
+  known_as_of_ = before;
   const Oid role = GetUserId();
   auto known = known_->find(role);
   if (known != known_->end()) return known->second;
-  const std::uint64_t before = changes;
   Rows rows = execute(source_);
   SPIPlanPtr plan = rows.empty() || rows.is_null(0, 0) ? nullptr : kept_plan(rows.text(0, 0), args);
   // What has changed meanwhile counts.
-  if (changes == before) known_->emplace(role, plan);
+  if (changes_told() == before) known_->emplace(role, plan);
   return plan;
 }
 

@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "pg/changes.h"
 #include "pg/guard.h"
 #include "pg/spi.h"
 
@@ -28,11 +29,9 @@ extern "C" {
 #include <utils/fmgroids.h>
 #include <utils/fmgrprotos.h>
 #include <utils/inval.h>
-#include <utils/plancache.h>
 #include <utils/rel.h>
 #include <utils/rls.h>
 #include <utils/snapmgr.h>
-#include <utils/syscache.h>
 }
 
 namespace trainer::pg {
@@ -57,8 +56,7 @@ struct Hash {
 constexpr std::size_t kMaxKept = 4096;
 
 std::unordered_map<Key, ServingModels, Hash> kept;
-std::uint64_t changes = 0;      // told so far
-std::uint64_t kept_as_of = 0;   // of them
+std::uint64_t kept_as_of = 0;   // of changes_told()
 Oid unrestricted = InvalidOid;  // the role that was last found to see every row
 
 // Where the active model is found.
@@ -72,34 +70,12 @@ struct Place {
 };
 Place place;
 
-void note_relation(Datum, Oid) {
-  ++changes;
-}
-
-// A plan has the policies of its role written into it, and not every server makes it anew when the role changes (15.18
-// does not, 15.20 does).
-void note_role(Datum, int, uint32) {
-  ++changes;
-  ResetPlanCache();
-}
-
-void listen_to_changes() {
-  static bool listening = false;
-  if (listening) return;
-  guarded([] {
-    CacheRegisterRelcacheCallback(note_relation, Datum{0});
-    CacheRegisterSyscacheCallback(AUTHOID, note_role, Datum{0});
-    CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, note_role, Datum{0});
-  });
-  listening = true;
-}
-
 void forget_what_changed() {
-  if (kept_as_of == changes) return;
+  if (kept_as_of == changes_told()) return;
   kept.clear();
   unrestricted = InvalidOid;
   place = {};
-  kept_as_of = changes;
+  kept_as_of = changes_told();
 }
 
 const ServingModels* find_kept(const Key& key) {
@@ -152,12 +128,11 @@ ServingModels read_models(const Key& key) {
 }
 
 ServingModels read_and_keep(const Key& key) {
-  listen_to_changes();
   forget_what_changed();
-  const std::uint64_t before = changes;
+  const std::uint64_t before = changes_told();
   const bool keep = may_keep() && sees_every_row(key.role);
   ServingModels models = read_models(key);
-  if (!keep || changes != before) return models;
+  if (!keep || changes_told() != before) return models;
   if (kept.size() >= kMaxKept) kept.clear();
   kept.insert_or_assign(key, models);
   return models;
@@ -184,7 +159,6 @@ bool find_place() {
 
 // False when only SQL can tell, or refuse.
 bool may_scan(Oid role) {
-  listen_to_changes();
   if (!find_place()) return false;
   if (place.reader == role) return true;
   const bool sees_all = guarded([&] {

@@ -371,33 +371,6 @@ CREATE INDEX trainer_model_usage_new ON @extschema@.trainer_model_usage (custom_
 COMMENT ON TABLE @extschema@.trainer_model_usage IS 'replies of each model, their time and cost: the sum of its rows, which the worker folds into one';
 COMMENT ON COLUMN @extschema@.trainer_model_usage.priced IS 'replies whose cost is known';
 
-CREATE TABLE @extschema@.trainer_variants (
-  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-  organization_id uuid NOT NULL,
-  comment_id uuid NOT NULL,
-  set_id uuid NOT NULL,
-  generation_id uuid,
-  custom_model_id uuid,
-  rung text NOT NULL,
-  temperature numeric NOT NULL,
-  response_text text NOT NULL,
-  rank integer NOT NULL CHECK (rank > 0),
-  score numeric NOT NULL,
-  parts jsonb NOT NULL DEFAULT '{}',
-  chosen_at timestamptz,
-  created_at timestamptz NOT NULL DEFAULT now(),
-  UNIQUE (organization_id, set_id, rank),
-  FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id) ON DELETE CASCADE
-);
-CREATE INDEX ON @extschema@.trainer_variants (organization_id, custom_model_id);
-CREATE INDEX ON @extschema@.trainer_variants (organization_id, comment_id);
-CREATE UNIQUE INDEX trainer_variants_one_chosen ON @extschema@.trainer_variants (organization_id, set_id) WHERE chosen_at IS NOT NULL;
-COMMENT ON TABLE @extschema@.trainer_variants IS 'replies to one comment, made together and ranked; the chosen one of a set is preferred to the others';
-COMMENT ON COLUMN @extschema@.trainer_variants.set_id IS 'those that were made by one call';
-COMMENT ON COLUMN @extschema@.trainer_variants.custom_model_id IS 'null: the base model';
-COMMENT ON COLUMN @extschema@.trainer_variants.score IS 'the sum of parts';
-COMMENT ON COLUMN @extschema@.trainer_variants.chosen_at IS 'when a person chose it before the others of its set';
-
 CREATE TABLE @extschema@.trainer_exemplars (
   organization_id uuid NOT NULL,
   custom_model_id uuid NOT NULL,
@@ -533,7 +506,7 @@ DECLARE
 BEGIN
   FOREACH table_name IN ARRAY ARRAY['training_datasets', 'training_examples', 'custom_models', 'model_feedback',
     'trainer_operations', 'trainer_event_log', 'trainer_training_metrics', 'trainer_checkpoints', 'trainer_provider_events',
-    'trainer_generations', 'trainer_generation_requests', 'trainer_model_usage', 'trainer_variants', 'trainer_reference_roasts', 'trainer_exemplars',
+    'trainer_generations', 'trainer_generation_requests', 'trainer_model_usage', 'trainer_reference_roasts', 'trainer_exemplars',
     'trainer_exemplar_terms',
     'trainer_bindings', 'trainer_grants', 'trainer_pricing', 'trainer_installation'] LOOP
     EXECUTE format('ALTER TABLE @extschema@.%I ENABLE ROW LEVEL SECURITY', table_name);

@@ -140,32 +140,7 @@ ALTER TABLE @extschema@.custom_models
   ADD CONSTRAINT custom_models_active_has_model CHECK (NOT is_active OR kind = 'exemplar' OR fine_tuned_model_id IS NOT NULL);
 COMMENT ON COLUMN @extschema@.custom_models.kind IS 'fine_tuned: trained by the provider; exemplar: examples that are shown to base_model';
 
-CREATE TABLE @extschema@.trainer_variants (
-  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-  organization_id uuid NOT NULL,
-  comment_id uuid NOT NULL,
-  set_id uuid NOT NULL,
-  generation_id uuid,
-  custom_model_id uuid,
-  rung text NOT NULL,
-  temperature numeric NOT NULL,
-  response_text text NOT NULL,
-  rank integer NOT NULL CHECK (rank > 0),
-  score numeric NOT NULL,
-  parts jsonb NOT NULL DEFAULT '{}',
-  chosen_at timestamptz,
-  created_at timestamptz NOT NULL DEFAULT now(),
-  UNIQUE (organization_id, set_id, rank),
-  FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id) ON DELETE CASCADE
-);
-CREATE INDEX ON @extschema@.trainer_variants (organization_id, custom_model_id);
-CREATE INDEX ON @extschema@.trainer_variants (organization_id, comment_id);
-CREATE UNIQUE INDEX trainer_variants_one_chosen ON @extschema@.trainer_variants (organization_id, set_id) WHERE chosen_at IS NOT NULL;
-COMMENT ON TABLE @extschema@.trainer_variants IS 'replies to one comment, made together and ranked; the chosen one of a set is preferred to the others';
-COMMENT ON COLUMN @extschema@.trainer_variants.set_id IS 'those that were made by one call';
-COMMENT ON COLUMN @extschema@.trainer_variants.custom_model_id IS 'null: the base model';
-COMMENT ON COLUMN @extschema@.trainer_variants.score IS 'the sum of parts';
-COMMENT ON COLUMN @extschema@.trainer_variants.chosen_at IS 'when a person chose it before the others of its set';
+-- include src/sql/14_variants_table.sql
 
 CREATE INDEX ON @extschema@.training_examples (response_id);
 CREATE INDEX ON @extschema@.training_examples (comment_id);
@@ -254,7 +229,7 @@ DO $$
 DECLARE
   table_name text;
 BEGIN
-  FOREACH table_name IN ARRAY ARRAY['trainer_generations', 'trainer_generation_requests', 'trainer_model_usage', 'trainer_variants', 'trainer_reference_roasts', 'trainer_exemplars', 'trainer_exemplar_terms'] LOOP
+  FOREACH table_name IN ARRAY ARRAY['trainer_generations', 'trainer_generation_requests', 'trainer_model_usage', 'trainer_reference_roasts', 'trainer_exemplars', 'trainer_exemplar_terms'] LOOP
     EXECUTE pg_catalog.format('ALTER TABLE @extschema@.%I ENABLE ROW LEVEL SECURITY', table_name);
     PERFORM pg_catalog.pg_extension_config_dump(pg_catalog.format('@extschema@.%I', table_name)::pg_catalog.regclass, '');
   END LOOP;
