@@ -1,8 +1,6 @@
 -- The proof of a new version: old and new answer the same held-out comments, which none has been trained on, and the new one serves only when it is not
 -- worse. The worker asks them as it asks for replies (src/pg/replies.cpp).
 
--- No version of an organization is trained on what another one is judged by. A dataset's split follows the comments alone, by a hash; where it would
--- change for a comment that an earlier version knows, because there are more or fewer examples now, that one's side stays.
 CREATE FUNCTION @extschema@.trainer_comment_key(messages json) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -12,6 +10,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_comment_key(json) IS 'equal for examples with the same user''s message';
 
+-- A retraining is judged by comments that no version of the organization was trained on, and trains on none that one was judged by. A dataset's split follows the comments alone, by a hash; where it would
+-- change for a comment that an earlier version knows, because there are more or fewer examples now, that one's side stays.
 CREATE FUNCTION @extschema@.trainer_keep_held_out(dataset_id uuid) RETURNS @extschema@.training_datasets
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
