@@ -261,11 +261,11 @@ sub fault_met
 	return (-s marker($node, $fault) // 0) >= ($count // 1);
 }
 
-# kill -9 of the one process of that kind.
+# kill -9 of the one process of that kind, as soon as there is one: a server that is back takes connections before its worker runs.
 sub kill_of
 {
 	my ($node, $type) = @_;
-	my $pid = $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = '$type'");
+	my $pid = wait_until("a $type to kill", sub { $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = '$type'") });
 	return kill 9, $pid;
 }
 

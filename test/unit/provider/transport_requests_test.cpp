@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <sys/mman.h>
 
 #include <fstream>
 
