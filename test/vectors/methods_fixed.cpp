@@ -1,7 +1,6 @@
 // Tests at a fixed number of units, intervals, planning, multiplicity, and the special functions.
+#include <algorithm>
 #include <cmath>
-#include <numeric>
-#include <stdexcept>
 
 #include "core/stats/cuped.h"
 #include "core/stats/drift.h"
@@ -218,16 +217,24 @@ Json psi_js(const Json& vector) {
           {"psi_crit_001", found.critical_psi}};
 }
 
+// Named as in scipy or in words.
 Json special(const Json& vector) {
   const Json& in = vector.at("inputs");
-  if (mentions(vector, "chi-square quantile"))
-    return {{"q", stats::chi_squared_quantile(number(in, "p"), number(in, "df"))}};
-  if (mentions(vector, "norm_cdf")) return {{"y", stats::normal_cdf(number(in, "x"))}};
-  if (mentions(vector, "norm_ppf")) return {{"y", stats::normal_quantile(number(in, "x"))}};
-  if (mentions(vector, "Student t upper tail")) return {{"sf", stats::student_t_sf(number(in, "t"), number(in, "df"))}};
-  if (mentions(vector, "incomplete beta")) {
-    return {{"I", stats::beta_cdf(number(in, "x"), number(in, "a"), number(in, "b"))}};
+  const auto at = [&](const char* name) { return number(in, name); };
+  if (mentions(vector, "chi-square quantile")) return {{"q", stats::chi_squared_quantile(at("p"), at("df"))}};
+  if (mentions(vector, "chi")) {
+    const double tail = stats::chi_squared_sf(at("x"), at("df"));
+    return {{"sf", tail}, {"p", tail}};
   }
+  if (mentions(vector, "norm_cdf")) return {{"y", stats::normal_cdf(at("x"))}};
+  if (mentions(vector, "norm_sf")) return {{"y", stats::normal_sf(at("x"))}};
+  if (mentions(vector, "norm_ppf")) return {{"y", stats::normal_quantile(at("x"))}};
+  if (mentions(vector, "Student t upper tail")) return {{"sf", stats::student_t_sf(at("t"), at("df"))}};
+  if (mentions(vector, "incomplete beta")) return {{"I", stats::beta_cdf(at("x"), at("a"), at("b"))}};
+  if (mentions(vector, "incomplete gamma")) {
+    return {{"P", stats::gamma_p(at("a"), at("x"))}, {"Q", stats::chi_squared_sf(2 * at("x"), 2 * at("a"))}};
+  }
+  if (mentions(vector, "gamma")) return {{"y", stats::log_gamma(at("x"))}};
   return nullptr;
 }
 

@@ -257,8 +257,15 @@ Json paired_sequence(const Json& in, const Numbers& differences) {
   stats::PairedSettings settings;
   settings.alpha = in.value("alpha", settings.alpha);
   settings.plan = in.value("Nstar", settings.plan);
+  settings.margin = in.value("margin", settings.margin);
   const auto found = need(stats::paired(moments, settings));
-  return {{"mean", found.mean}, {"se", found.se}, {"z_boundary", found.boundary}, {"lower", found.low}};
+  return {{"mean", found.mean},
+          {"se", found.se},
+          {"z_boundary", found.boundary},
+          {"lower", found.low},
+          {"lower_one_sided", found.low},
+          {"improved", found.is_improved ? 1 : 0},
+          {"not_worse", found.is_not_worse ? 1 : 0}};
 }
 
 Json paired(const Json& vector) {
