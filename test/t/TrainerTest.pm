@@ -8,7 +8,7 @@ use warnings;
 use Exporter 'import';
 use HTTP::Tiny;
 use JSON::PP;
-use PostgreSQL::Test::Cluster;
+use KeptSession;
 use PostgreSQL::Test::Utils;
 use Promises;
 use Sandbox;
@@ -125,7 +125,7 @@ sub new_node
 {
 	my ($name, $sandbox, %settings) = @_;
 	my %init = %{ delete $settings{init} // {} };
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = KeptSession->new($name);
 	$node->init(%init);
 	my %all = (
 		'shared_preload_libraries' => 'trainer',
