@@ -13,7 +13,7 @@ DATA_built = trainer--$(version).sql $(notdir $(upgrade))
 DATA       = $(wildcard src/sql/released/*.sql) $(filter-out $(upgrade),$(wildcard src/sql/upgrade/*.sql))
 
 # Files named test_* hold C functions that exist to be misused by regression tests; they are part of TRAINER_TEST builds only.
-sources := src/trainer.cpp $(wildcard src/core/*.cpp src/provider/*.cpp src/pg/*.cpp src/worker/*.cpp)
+sources := src/trainer.cpp $(wildcard src/core/*.cpp src/core/*/*.cpp src/provider/*.cpp src/pg/*.cpp src/worker/*.cpp)
 ifndef TRAINER_TEST
 sources := $(filter-out $(wildcard src/*/test_*.cpp),$(sources))
 endif
@@ -109,7 +109,7 @@ format:
 
 lint: build/unit/CMakeCache.txt
 	cmake -S . -B build/unit -DCMAKE_EXPORT_COMPILE_COMMANDS=ON >build/unit/configure.log
-	clang-tidy --quiet -p build/unit $(wildcard src/core/*.cpp src/provider/*.cpp)
+	clang-tidy --quiet -p build/unit $(wildcard src/core/*.cpp src/core/*/*.cpp src/provider/*.cpp)
 
 dist:
 	git archive --format=zip --prefix=trainer-$(version)/ -o trainer-$(version).zip HEAD

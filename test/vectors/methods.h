@@ -1,0 +1,35 @@
+// The methods that vectors name, by category.
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace vectors {
+
+using Json = nlohmann::json;
+
+// Everything that is known of a vector's inputs, under the names that expected values have. Throws Json's exceptions
+// when an input is missing or of another type, std::invalid_argument when a method refuses it; returns null when the
+// category has no such method.
+using Method = Json (*)(const Json& vector);
+
+const std::map<std::string, Method>& methods();
+
+// The parts of it.
+const std::map<std::string, Method>& sequential_methods();
+const std::map<std::string, Method>& fixed_methods();
+const std::map<std::string, Method>& stream_methods();
+
+// The formula of the paired differences, which some vectors only call "the same stream": "d_i=..." in another one's
+// method.
+void set_paired_formula(const std::string& method);
+
+// The value of a result, or std::invalid_argument with what it was refused for.
+template <class Result>
+auto need(const Result& result) {
+  if (!result) throw std::invalid_argument(result.error().message);
+  return result.value();
+}
+
+}  // namespace vectors
