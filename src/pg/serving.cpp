@@ -95,7 +95,8 @@ bool sees_every_row(Oid role) {
   if (unrestricted == role) return true;
   Rows rows = execute(
       "SELECT pg_catalog.row_security_active('@extschema@.custom_models'::regclass)"
-      " OR pg_catalog.row_security_active('@extschema@.training_datasets'::regclass)");
+      " OR pg_catalog.row_security_active('@extschema@.training_datasets'::regclass)"
+      " OR pg_catalog.row_security_active('@extschema@.ab_tests'::regclass)");
   if (rows.boolean(0, 0)) return false;
   unrestricted = role;
   return true;
@@ -104,6 +105,37 @@ bool sees_every_row(Oid role) {
 pg_uuid_t to_uuid(const std::string& text) {
   const char* digits = text.c_str();
   return guarded([&] { return *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(digits))); });
+}
+
+// A model that has gone takes no traffic, and without it there is nothing to compare.
+std::optional<Experiment> read_experiment(const Key& key) {
+  constexpr const char* kRunning =
+      "SELECT t.id, t.salt, t.unit = 'user', (t.traffic * 1000000)::bigint, t.control_model_id IS NULL, m.id ="
+      "  t.custom_model_id, m.kind, m.id, CASE m.kind WHEN 'exemplar' THEN m.base_model ELSE m.fine_tuned_model_id END,"
+      "  coalesce(d.include_persona, true), coalesce(d.include_platform_context, true)"
+      " FROM @extschema@.ab_tests t JOIN @extschema@.custom_models m"
+      "   ON m.organization_id = t.organization_id AND m.id IN (t.custom_model_id, t.control_model_id)"
+      " LEFT JOIN @extschema@.training_datasets d"
+      "   ON d.organization_id = m.organization_id AND d.id = m.training_dataset_id"
+      " WHERE t.organization_id = $1 AND t.status = 'running' AND m.erased_at IS NULL";
+  Rows rows = execute(kRunning, std::move(Args().datum(UUIDOID, UUIDPGetDatum(&key.organization))));
+  if (rows.empty()) return std::nullopt;
+  Experiment experiment{
+      rows.text(0, 0), rows.text(0, 1), rows.boolean(0, 2), static_cast<std::int32_t>(rows.bigint(0, 3)), {}, {}};
+  const bool is_against_base = rows.boolean(0, 4);
+  bool has_custom = false;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    ArmModel arm{core::rung(rows.text(row, 6)).value_or(core::Rung::fine_tuned),
+                 {rows.text(row, 7), rows.text(row, 8), rows.boolean(row, 9), rows.boolean(row, 10)}};
+    if (rows.boolean(row, 5)) {
+      experiment.custom = std::move(arm);
+      has_custom = true;
+    } else {
+      experiment.control = std::move(arm);
+    }
+  }
+  if (!has_custom || experiment.control.has_value() == is_against_base) return std::nullopt;
+  return experiment;
 }
 
 ServingModels read_models(const Key& key) {
@@ -124,6 +156,7 @@ ServingModels read_models(const Key& key) {
     if (!model) model = {rows.text(row, 1), rows.text(row, 2), rows.boolean(row, 3), rows.boolean(row, 4)};
     if (rows.boolean(row, 5)) models.active = to_uuid(rows.text(row, 1));
   }
+  models.experiment = read_experiment(key);
   return models;
 }
 

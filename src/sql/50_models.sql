@@ -14,6 +14,11 @@ BEGIN
                                 AND d.decision IN ('training', 'comparing', 'held_back')) THEN
     RETURN model;
   END IF;
+  -- What serves does not change under a running test: whoever ends that decides what comes next.
+  IF unless_newer AND EXISTS (SELECT FROM @extschema@.ab_tests AS t WHERE t.organization_id = model.organization_id AND t.status = 'running') THEN
+    PERFORM @extschema@.trainer_log_event(model.organization_id, model.id, 'deployment_waits', '{"reason": "an A/B test is running"}');
+    RETURN model;
+  END IF;
   LOOP
     SELECT * INTO serving FROM @extschema@.custom_models m
       WHERE m.organization_id = model.organization_id AND m.is_active FOR UPDATE;
@@ -98,6 +103,7 @@ BEGIN
       WHERE d.id = proof.id;
     PERFORM @extschema@.trainer_log_event(model.organization_id, model.id, 'deployment_forced', jsonb_build_object('decision_id', proof.id, 'reason', proof.reason));
   END IF;
+  PERFORM @extschema@.trainer_require_no_experiment(model.organization_id);
   IF model.verified_at IS NOT NULL THEN
     RETURN @extschema@.trainer_activate_model(model.id);
   END IF;
@@ -120,7 +126,14 @@ AS $$
 DECLARE
   serving @extschema@.custom_models;
   previous @extschema@.custom_models;
+  test @extschema@.ab_tests;
 BEGIN
+  -- Nothing is in the way of a rollback: a test that runs ends with what it has seen.
+  SELECT * INTO test FROM @extschema@.ab_tests AS t
+    WHERE t.organization_id = trainer_rollback_model.organization_id AND t.status = 'running' FOR UPDATE;
+  IF FOUND THEN
+    test := @extschema@.trainer_end_ab_test(test, 'stopped', 'rolled back');
+  END IF;
   LOOP
     SELECT * INTO serving FROM @extschema@.custom_models m
       WHERE m.organization_id = trainer_rollback_model.organization_id AND m.is_active;
