@@ -6,16 +6,21 @@
 
 namespace trainer::pg {
 
-std::vector<std::string> live_experiments() {
-  Rows rows = execute("SELECT t.id FROM @extschema@.ab_tests t WHERE t.status IN ('running', 'maturing')" NOT_PAUSED
-                      " ORDER BY t.started_at");
-  std::vector<std::string> ids;
-  for (std::uint64_t row = 0; row < rows.size(); ++row) ids.push_back(rows.text(row, 0));
-  return ids;
+std::vector<LiveExperiment> live_experiments() {
+  Rows rows =
+      execute("SELECT t.id, false FROM @extschema@.ab_tests t WHERE t.status IN ('running', 'maturing')" NOT_PAUSED
+              " UNION ALL SELECT r.id, true FROM @extschema@.trainer_rollouts r WHERE r.state = 'running'" NOT_PAUSED);
+  std::vector<LiveExperiment> live;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) live.push_back({rows.text(row, 0), rows.boolean(row, 1)});
+  return live;
 }
 
-void look_at_experiment(const std::string& id) {
-  execute("SELECT @extschema@.trainer_look_at_ab_test($1::uuid)", std::move(Args().text(id)));
+void look_at_experiment(const LiveExperiment& experiment) {
+  if (experiment.is_rollout) {
+    execute("SELECT @extschema@.trainer_look_at_rollout($1::uuid)", std::move(Args().text(experiment.id)));
+  } else {
+    execute("SELECT @extschema@.trainer_look_at_ab_test($1::uuid)", std::move(Args().text(experiment.id)));
+  }
   TRAINER_FAULT_POINT("experiment-seen");
 }
 

@@ -30,8 +30,10 @@ struct ArmModel {
 struct Experiment {
   std::string id;
   std::string salt;
-  bool is_by_user = false;   // else by comment
-  std::int32_t traffic = 0;  // of the custom arm, in parts per million; the rest is control
+  bool is_by_user = false;  // else by comment
+  bool is_rollout = false;  // else an A/B test
+  std::int32_t traffic =
+      0;  // of the custom arm, in parts per million; the rest is control, of a rollout as much as custom
   ArmModel custom;
   std::optional<ArmModel> control;  // nullopt: the base model
 };

@@ -103,3 +103,40 @@ ALTER TABLE @extschema@.trainer_generation_requests
   ADD experiment_id uuid,
   ADD arm text CHECK (arm IN ('custom', 'control')),
   ADD unit uuid;
+
+-- A deployment in steps: a part of the traffic goes to the new model, as much to a control, and the rest is not looked at.
+CREATE TABLE @extschema@.trainer_rollouts (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  organization_id uuid NOT NULL,
+  custom_model_id uuid NOT NULL,
+  former_model_id uuid,
+  state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'promoted', 'rolled_back', 'cancelled')),
+  salt text NOT NULL DEFAULT gen_random_uuid()::text,
+  unit text NOT NULL CHECK (unit IN ('comment', 'user')),
+  steps jsonb NOT NULL CHECK (jsonb_typeof(steps) = 'array'),
+  step integer NOT NULL DEFAULT 0 CHECK (step >= 0 AND step < jsonb_array_length(steps)),
+  guardrails jsonb NOT NULL CHECK (jsonb_typeof(guardrails) = 'array'),
+  policy jsonb NOT NULL CHECK (jsonb_typeof(policy) = 'object'),
+  reason text NOT NULL DEFAULT 'baking',
+  evidence jsonb,
+  looked_at timestamptz,
+  started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  step_started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  ended_at timestamptz,
+  UNIQUE (organization_id, id),
+  CHECK (custom_model_id <> former_model_id),
+  CHECK ((ended_at IS NULL) = (state = 'running')),
+  FOREIGN KEY (organization_id, custom_model_id) REFERENCES @extschema@.custom_models (organization_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (organization_id, former_model_id) REFERENCES @extschema@.custom_models (organization_id, id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX trainer_rollouts_one_running ON @extschema@.trainer_rollouts (organization_id) WHERE state = 'running';
+CREATE INDEX ON @extschema@.trainer_rollouts (organization_id, custom_model_id);
+CREATE INDEX ON @extschema@.trainer_rollouts (organization_id, former_model_id);
+COMMENT ON TABLE @extschema@.trainer_rollouts IS 'deployments by trainer_deploy_model(strategy => ''canary''): which step each is in, and why it goes on, holds or went back';
+COMMENT ON COLUMN @extschema@.trainer_rollouts.former_model_id IS 'what serves until it is promoted; null: the base model';
+COMMENT ON COLUMN @extschema@.trainer_rollouts.steps IS 'share of the traffic (the control gets as much), units an arm, how many times the margins, seconds at least: of each step';
+COMMENT ON COLUMN @extschema@.trainer_rollouts.guardrails IS 'metric, margin (the loss that is acceptable), tolerance (the loss that is no harm), window of its outcome in seconds, on_harm';
+COMMENT ON COLUMN @extschema@.trainer_rollouts.reason IS 'why it was last held, advanced, promoted or rolled back';
+COMMENT ON COLUMN @extschema@.trainer_rollouts.evidence IS 'what it was decided by when it was last looked at';
+ALTER TABLE @extschema@.trainer_rollouts ENABLE ROW LEVEL SECURITY;
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.trainer_rollouts', '');

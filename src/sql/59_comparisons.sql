@@ -177,7 +177,7 @@ BEGIN
     RETURN proof;
   END IF;
   -- What serves does not change under a running test: the proof is judged, and acted on, when it has ended.
-  IF EXISTS (SELECT FROM @extschema@.ab_tests AS t WHERE t.organization_id = proof.organization_id AND t.status = 'running') THEN
+  IF @extschema@.trainer_running_experiment(proof.organization_id) IS NOT NULL THEN
     UPDATE @extschema@.trainer_retraining_decisions AS d SET due_at = clock_timestamp() + interval '1 minute' WHERE d.id = proof.id RETURNING * INTO proof;
     RETURN proof;
   END IF;

@@ -80,22 +80,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_servable_model(uuid, uuid) IS 'the model''s row, locked; an error unless it is the organization''s and answers';
 
--- An experiment holds what serves as it is: the traffic of one arm must not change under it.
-CREATE FUNCTION @extschema@.trainer_require_no_experiment(organization_id uuid) RETURNS void
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  running uuid := (SELECT t.id FROM @extschema@.ab_tests AS t WHERE t.organization_id = $1 AND t.status = 'running');
-BEGIN
-  IF running IS NOT NULL THEN
-    RAISE EXCEPTION 'an A/B test of the organization is running'
-      USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('A/B test: %s.', running),
-            HINT = format('End it first: SELECT trainer_stop_ab_test(%L).', running);
-  END IF;
-END $$;
-COMMENT ON FUNCTION @extschema@.trainer_require_no_experiment(uuid) IS 'an error while an A/B test of the organization runs';
-
 CREATE FUNCTION @extschema@.trainer_start_ab_test(
   organization_id uuid, duration interval DEFAULT '7 days', traffic numeric DEFAULT 0.5, metric text DEFAULT 'user_approval',
   alpha numeric DEFAULT 0.05, options jsonb DEFAULT '{}')
@@ -217,44 +201,15 @@ END $$;
 COMMENT ON FUNCTION @extschema@.trainer_plan_ab_test(uuid, double precision, numeric, text, numeric, numeric) IS
   'how many units, and at the organization''s traffic how many days, an A/B test takes to find an effect: points of a rate or score, or a ratio less 1 of times and costs';
 
--- A row a unit whose outcome is known: in the order of its first reply. A user counts once, by the mean of his replies within a window; whoever is assigned twice
--- (another arm, by a role that writes what it likes) by the first.
 CREATE FUNCTION @extschema@.trainer_ab_test_outcomes(
-  ab_test_id uuid, metric text, OUT unit text, OUT arm text, OUT assigned_at timestamptz, OUT outcome double precision)
+  ab_test_id uuid, metric text, OUT unit uuid, OUT arm text, OUT assigned_at timestamptz, OUT outcome double precision)
 RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-  WITH measured AS (
-    SELECT t.id, t.organization_id, t.unit AS kind, m.metric, m.outcome_window,
-           CASE t.unit WHEN 'user' THEN (SELECT max(w.outcome_window) FROM @extschema@.ab_test_metrics AS w WHERE w.ab_test_id = t.id) ELSE interval '0' END AS exposure
-    FROM @extschema@.ab_tests AS t JOIN @extschema@.ab_test_metrics AS m ON m.ab_test_id = t.id
-    WHERE t.id = $1 AND m.metric = $2),
-  reply AS (
-    SELECT g.unit, g.arm, g.created_at, g.response_id, g.organization_id, g.quality_score, g.scored_at, g.response_time_ms, g.cost_cents,
-           min(g.created_at) OVER unit AS assigned_at, row_number() OVER unit AS place,
-           measured.kind, measured.metric, measured.outcome_window, measured.exposure
-    FROM measured JOIN @extschema@.trainer_generations AS g ON g.experiment_id = measured.id AND g.organization_id = measured.organization_id
-    WHERE NOT g.withheld
-    WINDOW unit AS (PARTITION BY g.unit ORDER BY g.created_at, g.id)),
-  counted AS (
-    SELECT r.unit AS of_unit, (array_agg(r.arm ORDER BY r.place))[1] AS of_arm, min(r.assigned_at) AS first, array_agg(CASE r.metric
-        WHEN 'user_approval' THEN CASE WHEN EXISTS (
-          SELECT FROM @extschema@.model_feedback AS f
-          WHERE f.organization_id = r.organization_id AND f.response_id = r.response_id AND f.feedback_type = 'approved'
-            AND f.created_at < r.created_at + r.outcome_window) THEN 1 ELSE 0 END
-        WHEN 'quality_score' THEN CASE WHEN r.scored_at < r.created_at + r.outcome_window THEN r.quality_score::double precision END
-        WHEN 'response_time_ms' THEN ln(greatest(r.response_time_ms, 1)::double precision)
-        ELSE ln(greatest(r.cost_cents::double precision, 1e-6))
-      END) AS values
-    FROM reply AS r
-    WHERE (r.place = 1 OR r.kind = 'user' AND r.created_at < r.assigned_at + r.exposure)
-      AND r.assigned_at + r.exposure + r.outcome_window <= clock_timestamp()
-    GROUP BY r.unit)
-  SELECT c.of_unit, c.of_arm, c.first, mean
-  FROM counted AS c CROSS JOIN LATERAL (SELECT avg(v) AS mean FROM unnest(c.values) AS v) AS m
-  WHERE mean IS NOT NULL
-  ORDER BY c.first, c.of_unit
+  SELECT o.* FROM @extschema@.ab_tests AS t JOIN @extschema@.ab_test_metrics AS m ON m.ab_test_id = t.id
+  CROSS JOIN LATERAL @extschema@.trainer_experiment_outcomes(t.id, t.organization_id, m.metric, m.outcome_window,
+    CASE t.unit WHEN 'user' THEN (SELECT max(w.outcome_window) FROM @extschema@.ab_test_metrics AS w WHERE w.ab_test_id = t.id) END) AS o
+  WHERE t.id = $1 AND m.metric = $2
 $$;
-COMMENT ON FUNCTION @extschema@.trainer_ab_test_outcomes(uuid, text) IS
-  'what each unit of an A/B test came to: 0 or 1, a score, or the logarithm of milliseconds or cents; only units whose window has passed';
+COMMENT ON FUNCTION @extschema@.trainer_ab_test_outcomes(uuid, text) IS 'what each unit of an A/B test came to, by one of its metrics';

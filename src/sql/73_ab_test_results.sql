@@ -34,27 +34,6 @@ $$;
 COMMENT ON FUNCTION @extschema@.trainer_measure_ab_test(uuid) IS
   'each metric of an A/B test by the units whose outcome is known now: the interval holds at every moment at once';
 
-CREATE FUNCTION @extschema@.trainer_ab_test_ratio(
-  ab_test_id uuid, OUT custom_units bigint, OUT control_units bigint, OUT crossed bigint, OUT e_value double precision, OUT is_broken boolean)
-RETURNS record
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-  WITH unit AS (
-    SELECT (array_agg(g.arm ORDER BY g.created_at, g.id))[1] AS arm, count(DISTINCT g.arm) > 1 AS crossed
-    FROM @extschema@.ab_tests AS t JOIN @extschema@.trainer_generations AS g ON g.experiment_id = t.id AND g.organization_id = t.organization_id
-    WHERE t.id = $1 GROUP BY g.unit),
-  counted AS (
-    SELECT count(*) FILTER (WHERE u.arm = 'custom') AS custom, count(*) FILTER (WHERE u.arm = 'control') AS control, count(*) FILTER (WHERE u.crossed) AS crossed
-    FROM unit AS u)
-  SELECT c.custom, c.control, c.crossed, e.e_value, e.e_value >= 100 OR c.crossed * 100 > c.custom + c.control
-  FROM @extschema@.ab_tests AS t, counted AS c
-  CROSS JOIN LATERAL @extschema@.trainer_sample_ratio(ARRAY[c.custom, c.control], ARRAY[t.traffic::double precision, 1 - t.traffic::double precision]) AS e
-  WHERE t.id = $1
-$$;
-COMMENT ON FUNCTION @extschema@.trainer_ab_test_ratio(uuid) IS
-  'whether the arms of an A/B test got the shares that they should: broken at an e-value of 100, a false alarm once in a hundred tests, or when 1 unit in 100 met both arms';
-
 CREATE FUNCTION @extschema@.trainer_metric_text(metric text, value double precision) RETURNS text
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
@@ -101,7 +80,7 @@ BEGIN
     RAISE EXCEPTION 'A/B test % does not exist', coalesce($1::text, 'NULL')
       USING ERRCODE = 'no_data_found', HINT = 'The tests are listed by SELECT id, status, started_at FROM ab_tests.';
   END IF;
-  SELECT * INTO ratio FROM @extschema@.trainer_ab_test_ratio(test.id);
+  SELECT * INTO ratio FROM @extschema@.trainer_experiment_ratio(test.id, test.organization_id, test.traffic::double precision);
   FOR seen IN
     -- What has ended stays as it was seen last, and what was decided once stays decided.
     SELECT m.metric, m.is_primary, v.custom_n, v.custom_mean, v.control_n, v.control_mean, v.difference, v.lower, v.upper,
@@ -148,7 +127,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
   ended @extschema@.ab_tests;
-  broken boolean := (SELECT r.is_broken FROM @extschema@.trainer_ab_test_ratio(test.id) AS r);
+  broken boolean := (SELECT r.is_broken FROM @extschema@.trainer_experiment_ratio(test.id, test.organization_id, test.traffic::double precision) AS r);
 BEGIN
   UPDATE @extschema@.ab_tests AS t
     SET status = $2, reason = CASE WHEN broken THEN 'the shares of the arms are not what they should be' ELSE $3 END, ended_at = clock_timestamp(),
@@ -197,7 +176,7 @@ BEGIN
   END IF;
   IF test.stop_on_decision
      AND EXISTS (SELECT FROM @extschema@.ab_test_metrics AS m WHERE m.ab_test_id = test.id AND m.is_primary AND m.decision IS NOT NULL)
-     AND NOT (SELECT r.is_broken FROM @extschema@.trainer_ab_test_ratio(test.id) AS r) THEN
+     AND NOT (SELECT r.is_broken FROM @extschema@.trainer_experiment_ratio(test.id, test.organization_id, test.traffic::double precision) AS r) THEN
     RETURN @extschema@.trainer_end_ab_test(test, 'completed', 'decided');
   END IF;
   -- The outcome of the last unit is known two windows after the end: a user counts replies for one, and each reply waits for another.

@@ -1,7 +1,6 @@
 #include "worker/experiments.h"
 
 #include <algorithm>
-#include <string>
 #include <vector>
 
 #include "pg/experiments.h"
@@ -24,12 +23,12 @@ milliseconds Experiments::until_due() const {
 
 void Experiments::step(milliseconds interval) {
   const auto start = Clock::now();
-  std::vector<std::string> ids;
-  auto problem = store([&] { ids = pg::live_experiments(); });
-  if (problem) log_problem("trainer worker could not list the A/B tests", *problem);
-  for (const std::string& id : ids) {
-    problem = store([&] { pg::look_at_experiment(id); });
-    if (problem) log_problem("trainer worker could not look at an A/B test", *problem);
+  std::vector<pg::LiveExperiment> live;
+  auto problem = store([&] { live = pg::live_experiments(); });
+  if (problem) log_problem("trainer worker could not list the experiments", *problem);
+  for (const pg::LiveExperiment& experiment : live) {
+    problem = store([&] { pg::look_at_experiment(experiment); });
+    if (problem) log_problem("trainer worker could not look at an experiment", *problem);
   }
   const auto now = Clock::now();
   next_ = now + std::max<Clock::duration>(interval, kShare * (now - start));

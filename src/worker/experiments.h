@@ -1,4 +1,4 @@
-// A/B tests: the worker looks at those that run, writes down what it sees, and ends them.
+// A/B tests and rollouts: the worker looks at those that run, writes down what it sees, goes on with them and ends them.
 #pragma once
 
 #include <chrono>

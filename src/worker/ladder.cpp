@@ -69,17 +69,23 @@ void Ladder::add_custom(const pg::Comment& comment, const std::string& best) {
 }
 
 // The arm that the comment, or its user, is assigned to. Below its model the ladder goes on as ever: what an arm falls
-// back to is part of what it does. False for a comment without a user, where the users are assigned.
+// back to is part of what it does. False for a comment without a user, where users are assigned, and for one
+// that a rollout leaves to what serves.
 bool Ladder::add_arm(const pg::Comment& comment, const pg::ServingModels& models) {
   const pg::Experiment& experiment = *models.experiment;
   const std::string& unit = experiment.is_by_user ? comment.user : comment.id;
   if (unit.empty()) return false;
   const core::stats::Digest digest =
       pg::unit_digest(experiment.id, experiment.salt, experiment.is_by_user ? "user" : "comment", unit);
-  const std::int32_t weights[] = {experiment.traffic, core::stats::kBuckets - experiment.traffic};
-  const bool is_custom = core::stats::arm(core::stats::bucket(digest), weights) == 0;
+  const std::int32_t bucket = core::stats::bucket(digest);
+  bool is_custom = bucket < experiment.traffic;
+  if (experiment.is_rollout) {
+    const core::stats::CanaryArm arm = core::stats::canary_arm(bucket, experiment.traffic);
+    if (arm == core::stats::CanaryArm::outside) return false;
+    is_custom = arm == core::stats::CanaryArm::canary;
+  }
   assignment_ = {experiment.id, is_custom ? "custom" : "control", pg::unit_name(digest)};
-  pass("A/B test: " + assignment_.arm);
+  pass((experiment.is_rollout ? "rollout: " : "A/B test: ") + assignment_.arm);
   if (!is_custom && !experiment.control) return true;
   const pg::ArmModel& arm = is_custom ? experiment.custom : *experiment.control;
   add(arm.rung, arm.model);
