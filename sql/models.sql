@@ -68,7 +68,7 @@ END $$;
 SELECT at, d.* FROM unnest(ARRAY['pending', 'uploading', 'validating', 'queued', 'running', 'paused', 'evaluating', 'succeeded', 'failed', 'cancelled', 'retired']) AS at,
   deployed_at(at, false) AS d;
 SELECT at, d.code, d.message, d.detail FROM unnest(ARRAY['pending', 'running', 'evaluating', 'succeeded', 'failed', 'cancelled', 'retired']) AS at, deployed_at(at, true) AS d;
-SELECT trainer_deploy_model(model(1), 'canary');
+SELECT trainer_deploy_model(model(1), 'rainbow');
 \echo :SQLSTATE
 SELECT trainer_deploy_model(model(1), NULL);
 SELECT trainer_deploy_model(model(1), options => '{"traffic": 0.1}');

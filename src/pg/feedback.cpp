@@ -307,8 +307,11 @@ TRAINER_FUNCTION(trainer_score_arrived) {
   args.datum(UUIDARRAYOID, arrived.datum(0, 0, &null)).datum(NUMERICARRAYOID, arrived.datum(0, 1, &null));
   pg::AsRole owner(pg::owner_of_extension_table("model_feedback"), SECURITY_LOCAL_USERID_CHANGE);
   pg::execute(
-      "UPDATE @extschema@.model_feedback AS f SET quality_score = a.score"
-      " FROM unnest($1, $2) AS a (response_id, score)"
+      "WITH arrived AS (SELECT * FROM unnest($1, $2) AS a (response_id, score)),"
+      " outcome AS (UPDATE @extschema@.trainer_generations AS g SET quality_score = a.score, scored_at = now()"
+      "   FROM arrived AS a"
+      "   WHERE g.response_id = a.response_id AND g.experiment_id IS NOT NULL AND g.quality_score IS NULL)"
+      " UPDATE @extschema@.model_feedback AS f SET quality_score = a.score FROM arrived AS a"
       " WHERE f.response_id = a.response_id AND f.quality_score IS NULL",
       std::move(args));
   return PointerGetDatum(nullptr);

@@ -4,6 +4,7 @@
 #include "pg/trigger.h"
 
 extern "C" {
+#include <utils/fmgrprotos.h>
 #include <utils/inval.h>
 }
 
@@ -21,13 +22,15 @@ std::optional<Comment> read_comment(Datum comment_id) {
   const Rows row = statement.run(std::move(Args().datum(UUIDOID, comment_id))).value();
   if (row.empty()) return std::nullopt;
   Comment comment;
+  comment.id = guarded([&] { return DatumGetCString(DirectFunctionCall1(uuid_out, comment_id)); });
   comment.organization_id = row.text(0, 0);
   comment.plan = row.text(0, 1);
   // An app without plans binds none.
   comment.has_custom_models = row.is_null(0, 1) || plan_includes_models(comment.plan);
   comment.text = row.text(0, 2);
   comment.platform = row.text(0, 3);
-  comment.persona = {row.text(0, 4), row.text(0, 5), row.text(0, 6), row.text(0, 7), row.text(0, 8)};
+  comment.user = row.text(0, 4);
+  comment.persona = {row.text(0, 5), row.text(0, 6), row.text(0, 7), row.text(0, 8), row.text(0, 9)};
   return comment;
 }
 
@@ -77,8 +80,10 @@ RecordedGeneration record_generation(const Generation& g) {
       "model),"
       " made AS (INSERT INTO @extschema@.trainer_generations"
       "   (organization_id, comment_id, response_id, custom_model_id, rung, reason, model, prompt_tokens,"
-      "    cached_tokens, completion_tokens, cost_cents, response_time_ms, withheld)"
-      "   SELECT $1::uuid, $2, $3::uuid, price.model, $5, $6, $7, $8, $9, $10, cents, $11, $12 FROM price"
+      "    cached_tokens, completion_tokens, cost_cents, response_time_ms, withheld, experiment_id, arm, unit)"
+      "   SELECT $1::uuid, $2, $3::uuid, price.model, $5, $6, $7, $8, $9, $10, cents, $11, $12, $13::uuid, $14, "
+      "$15::uuid"
+      "   FROM price"
       "   RETURNING id, cost_cents),"
       " counted AS (INSERT INTO @extschema@.trainer_model_usage"
       "   (organization_id, custom_model_id, replies, time_ms, priced, cost_cents)"
@@ -99,7 +104,10 @@ RecordedGeneration record_generation(const Generation& g) {
       .bigint(wide(g.completion.cached_tokens))
       .bigint(wide(g.completion.completion_tokens))
       .bigint(g.response_time_ms)
-      .boolean(g.withheld);
+      .boolean(g.withheld)
+      .text_or_null(g.assignment.experiment_id)
+      .text_or_null(g.assignment.arm)
+      .text_or_null(g.assignment.unit);
   Rows row = execute(kRecord, std::move(args));
   bool null = false;
   RecordedGeneration recorded{};

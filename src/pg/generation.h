@@ -15,11 +15,13 @@
 namespace trainer::pg {
 
 struct Comment {
+  std::string id;
   std::string organization_id;
   bool has_custom_models = true;  // the plan includes them
   std::string plan;
   std::string text;
   std::string platform;
+  std::string user;  // on that platform; empty where the app does not tell
   core::Persona persona;
 };
 // Read with the caller's rights. nullopt when there is none that he may see. Throws pg::Error with TR008.
@@ -40,6 +42,13 @@ struct GenerationOptions {
 };
 GenerationOptions read_generation_options(Datum options);
 
+// Which arm of an experiment a reply belongs to, whatever model answers in the end.
+struct Assignment {
+  std::string experiment_id;
+  std::string arm;   // custom or control
+  std::string unit;  // a uuid
+};
+
 struct Generation {
   std::string organization_id;
   Datum comment_id = 0;
@@ -51,6 +60,7 @@ struct Generation {
   core::Completion completion;
   std::int64_t response_time_ms = 0;  // of the request that was answered
   bool withheld = false;              // paid for and not used: filtered, or empty
+  Assignment assignment;              // empty: none
 };
 struct RecordedGeneration {
   Datum id;

@@ -15,9 +15,10 @@ constexpr std::chrono::milliseconds kWriteTimeout{5000};
 
 constexpr const char* kAdd =
     "INSERT INTO @extschema@.trainer_generation_requests (organization_id, comment_id, response_id, requested_by,"
-    "  role_oid, temperature, max_tokens, reason, rungs)"
+    "  role_oid, temperature, max_tokens, reason, experiment_id, arm, unit, rungs)"
     " SELECT $1::uuid, $2, coalesce($3::uuid, gen_random_uuid()), r.rolname, r.oid, $5, $6::int, $7,"
-    "  (SELECT json_agg(json_build_object('rung', l.rung, 'model', l.model, 'custom_model_id', l.custom_model_id,"
+    "  $12::uuid, $13, $14::uuid, (SELECT json_agg(json_build_object('rung', l.rung, 'model', l.model, "
+    "'custom_model_id', l.custom_model_id,"
     "                                     'messages', l.messages::json) ORDER BY l.place)"
     "   FROM unnest($8::text[], $9::text[], $10::text[], $11::text[]) WITH ORDINALITY"
     "     AS l(rung, model, custom_model_id, messages, place))"
@@ -55,7 +56,7 @@ constexpr const char* kNoReply =
     " WHERE id = $1::uuid AND attempt = $2 AND epoch = $3 AND state = 'sending'";
 
 constexpr const char* kClaimed =
-    "SELECT comment_id FROM @extschema@.trainer_generation_requests"
+    "SELECT comment_id, experiment_id, arm, unit FROM @extschema@.trainer_generation_requests"
     " WHERE id = $1::uuid AND attempt = $2 AND epoch = $3 AND state = 'sending' FOR UPDATE";
 
 constexpr const char* kKeep =
@@ -138,6 +139,9 @@ Datum add_request(const NewRequest& request) {
       .bigint(request.max_tokens)
       .text(request.why);
   args.texts(columns[0]).texts(columns[1]).texts_or_nulls(columns[2]).texts(columns[3]);
+  args.text_or_null(request.assignment.experiment_id)
+      .text_or_null(request.assignment.arm)
+      .text_or_null(request.assignment.unit);
   AsRole owner(owner_of_extension_table("trainer_generation_requests"), SECURITY_LOCAL_USERID_CHANGE);
   Rows added = execute(kAdd, std::move(args));
   execute("SELECT @extschema@.trainer_call_worker()");
@@ -202,6 +206,7 @@ bool record_generation_of(const core::Reply& reply, const core::Completion& comp
   bool null = false;
   made.organization_id = reply.organization_id;
   made.comment_id = claimed.datum(0, 0, &null);
+  made.assignment = {claimed.text(0, 1), claimed.text(0, 2), claimed.text(0, 3)};
   made.custom_model_id = reply.custom_model_id;
   made.rung = reply.kind;
   made.model = reply.request.model;

@@ -27,6 +27,7 @@ struct NewRequest {
   double temperature = 0;
   int max_tokens = 0;
   std::string why;  // the better rungs are not among these
+  Assignment assignment;
   std::vector<RequestedRung> rungs;
 };
 // Written as the owner of the table: nobody else may write to it, since a row says what is paid for and in whose name

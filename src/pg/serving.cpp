@@ -95,7 +95,9 @@ bool sees_every_row(Oid role) {
   if (unrestricted == role) return true;
   Rows rows = execute(
       "SELECT pg_catalog.row_security_active('@extschema@.custom_models'::regclass)"
-      " OR pg_catalog.row_security_active('@extschema@.training_datasets'::regclass)");
+      " OR pg_catalog.row_security_active('@extschema@.training_datasets'::regclass)"
+      " OR pg_catalog.row_security_active('@extschema@.ab_tests'::regclass)"
+      " OR pg_catalog.row_security_active('@extschema@.trainer_rollouts'::regclass)");
   if (rows.boolean(0, 0)) return false;
   unrestricted = role;
   return true;
@@ -104,6 +106,46 @@ bool sees_every_row(Oid role) {
 pg_uuid_t to_uuid(const std::string& text) {
   const char* digits = text.c_str();
   return guarded([&] { return *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(digits))); });
+}
+
+// A model that has gone takes no traffic, and without it there is nothing to compare.
+std::optional<Experiment> read_experiment(const Key& key) {
+  constexpr const char* kRunning =
+      "SELECT t.id, t.salt, t.unit = 'user', (t.share * 1000000)::bigint, t.control IS NULL, m.id = t.custom, m.kind,"
+      "  m.id, CASE m.kind WHEN 'exemplar' THEN m.base_model ELSE m.fine_tuned_model_id END,"
+      "  coalesce(d.include_persona, true), coalesce(d.include_platform_context, true), t.is_rollout"
+      " FROM (SELECT a.id, a.salt, a.unit, a.traffic AS share, a.custom_model_id AS custom, a.control_model_id AS "
+      "control,"
+      "     false AS is_rollout FROM @extschema@.ab_tests a WHERE a.organization_id = $1 AND a.status = 'running'"
+      "   UNION ALL SELECT r.id, r.salt, r.unit, (r.steps -> r.step ->> 'share')::numeric, r.custom_model_id,"
+      "     r.former_model_id, true FROM @extschema@.trainer_rollouts r"
+      "     WHERE r.organization_id = $1 AND r.state = 'running') t"
+      " JOIN @extschema@.custom_models m ON m.organization_id = $1 AND m.id IN (t.custom, t.control)"
+      " LEFT JOIN @extschema@.training_datasets d"
+      "   ON d.organization_id = m.organization_id AND d.id = m.training_dataset_id"
+      " WHERE m.erased_at IS NULL";
+  Rows rows = execute(kRunning, std::move(Args().datum(UUIDOID, UUIDPGetDatum(&key.organization))));
+  if (rows.empty()) return std::nullopt;
+  Experiment experiment;
+  experiment.id = rows.text(0, 0);
+  experiment.salt = rows.text(0, 1);
+  experiment.is_by_user = rows.boolean(0, 2);
+  experiment.traffic = static_cast<std::int32_t>(rows.bigint(0, 3));
+  experiment.is_rollout = rows.boolean(0, 11);
+  const bool is_against_base = rows.boolean(0, 4);
+  bool has_custom = false;
+  for (std::uint64_t row = 0; row < rows.size(); ++row) {
+    ArmModel arm{core::rung(rows.text(row, 6)).value_or(core::Rung::fine_tuned),
+                 {rows.text(row, 7), rows.text(row, 8), rows.boolean(row, 9), rows.boolean(row, 10)}};
+    if (rows.boolean(row, 5)) {
+      experiment.custom = std::move(arm);
+      has_custom = true;
+    } else {
+      experiment.control = std::move(arm);
+    }
+  }
+  if (!has_custom || experiment.control.has_value() == is_against_base) return std::nullopt;
+  return experiment;
 }
 
 ServingModels read_models(const Key& key) {
@@ -124,6 +166,7 @@ ServingModels read_models(const Key& key) {
     if (!model) model = {rows.text(row, 1), rows.text(row, 2), rows.boolean(row, 3), rows.boolean(row, 4)};
     if (rows.boolean(row, 5)) models.active = to_uuid(rows.text(row, 1));
   }
+  models.experiment = read_experiment(key);
   return models;
 }
 

@@ -34,6 +34,7 @@ int connect_timeout_ms = 5000;
 int quiet_period_ms = 300000;
 int model_grace_period_ms = 900000;
 int breaker_cooldown_ms = 30000;
+int experiment_interval_ms = 60000;
 int max_response_kb = 16384;
 int min_training_examples = 100;
 int retrain_threshold = 100;
@@ -190,6 +191,9 @@ void define_serving_settings() {
                  &default_base_model, "gpt-4o", PGC_SUSET, 0, check_base_model);
   int_setting("trainer.breaker_cooldown", "Sets how long a model that keeps failing is passed over.",
               "Then one session asks it again.", &breaker_cooldown_ms, 30000, 100, 86400000, PGC_SIGHUP, GUC_UNIT_MS);
+  int_setting("trainer.experiment_interval", "Sets how often running experiments are looked at.",
+              "Looking often makes no decision wrong.", &experiment_interval_ms, 60000, 100, 86400000, PGC_SIGHUP,
+              GUC_UNIT_MS);
 }
 
 void define_retraining_settings() {
@@ -260,6 +264,7 @@ Settings current_settings() {
   s.quiet_period = ms(quiet_period_ms);
   s.model_grace_period = ms(model_grace_period_ms);
   s.breaker_cooldown = ms(breaker_cooldown_ms);
+  s.experiment_interval = ms(experiment_interval_ms);
   s.default_base_model = text_of(default_base_model);
   s.max_response_kb = max_response_kb;
   s.retry_learning_rate_factor = retry_learning_rate_factor;

@@ -25,6 +25,7 @@ struct Settings {
   std::chrono::milliseconds quiet_period{};
   std::chrono::milliseconds model_grace_period{};
   std::chrono::milliseconds breaker_cooldown{};
+  std::chrono::milliseconds experiment_interval{};
   std::string default_base_model;
   int max_response_kb = 0;
   double retry_learning_rate_factor = 0;

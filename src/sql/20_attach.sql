@@ -12,6 +12,7 @@ AS $$
     ('comments', 'organization_id', 'uuid', 'always'),
     ('comments', 'original_text', 'text', 'always'),
     ('comments', 'platform', 'text', 'unless null'),
+    ('comments', 'platform_user_id', 'text', 'if there'),
     ('responses', 'id', 'uuid', 'always'),
     ('responses', 'organization_id', 'uuid', 'always'),
     ('responses', 'comment_id', 'uuid', 'always'),

@@ -14,6 +14,12 @@ BEGIN
                                 AND d.decision IN ('training', 'comparing', 'held_back')) THEN
     RETURN model;
   END IF;
+  -- What serves does not change under a running test: whoever ends that decides what comes next.
+  IF unless_newer AND @extschema@.trainer_running_experiment(model.organization_id) IS NOT NULL THEN
+    PERFORM @extschema@.trainer_log_event(model.organization_id, model.id, 'deployment_waits',
+                                          jsonb_build_object('reason', @extschema@.trainer_running_experiment(model.organization_id) || ' is running'));
+    RETURN model;
+  END IF;
   LOOP
     SELECT * INTO serving FROM @extschema@.custom_models m
       WHERE m.organization_id = model.organization_id AND m.is_active FOR UPDATE;
@@ -43,18 +49,23 @@ END $$;
 COMMENT ON FUNCTION @extschema@.trainer_activate_model(uuid, boolean) IS
   'makes a model the one that serves its organization, unless a newer version does and that is not to be replaced';
 
-CREATE FUNCTION @extschema@.trainer_deploy_options(options jsonb) RETURNS jsonb
+CREATE FUNCTION @extschema@.trainer_deploy_options(strategy text, options jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF jsonb_typeof(options) IS DISTINCT FROM 'object' OR options - 'force' <> '{}' OR jsonb_typeof(options -> 'force') <> 'boolean' THEN
+  IF coalesce(strategy NOT IN ('immediate', 'blue_green', 'canary'), true) THEN
+    RAISE EXCEPTION 'unknown deployment strategy %', coalesce(quote_literal(strategy), 'NULL')
+      USING ERRCODE = 'invalid_parameter_value', DETAIL = 'The strategies are ''immediate'', ''blue_green'' and ''canary''.';
+  ELSIF jsonb_typeof(options) IS DISTINCT FROM 'object' THEN
+    RAISE EXCEPTION 'options are not a JSON object' USING ERRCODE = 'invalid_parameter_value';
+  ELSIF strategy <> 'canary' AND options - 'force' <> '{}' OR jsonb_typeof(options -> 'force') <> 'boolean' THEN
     RAISE EXCEPTION 'invalid options'
-      USING ERRCODE = 'invalid_parameter_value', DETAIL = 'The strategy ''immediate'' takes the option "force", true or false.';
+      USING ERRCODE = 'invalid_parameter_value', DETAIL = format('The strategy %L takes the option "force", true or false.', strategy);
   END IF;
   RETURN options;
 END $$;
-COMMENT ON FUNCTION @extschema@.trainer_deploy_options(jsonb) IS 'the options of trainer_deploy_model(), checked';
+COMMENT ON FUNCTION @extschema@.trainer_deploy_options(text, jsonb) IS 'strategy and options of trainer_deploy_model(), checked; those of a canary are by trainer_rollout_options()';
 
 CREATE FUNCTION @extschema@.trainer_deploy_model(
   custom_model_id uuid, strategy text DEFAULT 'immediate', options jsonb DEFAULT '{}')
@@ -63,13 +74,10 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   model @extschema@.custom_models;
-  force boolean := coalesce((@extschema@.trainer_deploy_options(options) ->> 'force')::boolean, false);
+  force boolean := coalesce((@extschema@.trainer_deploy_options(strategy, options) ->> 'force')::boolean, false);
   proof @extschema@.trainer_retraining_decisions;
+  rollout @extschema@.trainer_rollouts;
 BEGIN
-  IF strategy IS DISTINCT FROM 'immediate' THEN
-    RAISE EXCEPTION 'unknown deployment strategy %', coalesce(quote_literal(strategy), 'NULL')
-      USING ERRCODE = 'invalid_parameter_value', DETAIL = 'The strategy of this version is ''immediate''.';
-  END IF;
   -- Operations first, then the model: the order in which the worker locks them.
   PERFORM FROM @extschema@.trainer_operations o
     WHERE o.custom_model_id = trainer_deploy_model.custom_model_id AND o.kind = 'verify_model'
@@ -98,10 +106,25 @@ BEGIN
       WHERE d.id = proof.id;
     PERFORM @extschema@.trainer_log_event(model.organization_id, model.id, 'deployment_forced', jsonb_build_object('decision_id', proof.id, 'reason', proof.reason));
   END IF;
-  IF model.verified_at IS NOT NULL THEN
+  IF strategy <> 'canary' THEN
+    -- Whoever does not want to wait for the last step puts it to serve himself.
+    SELECT * INTO rollout FROM @extschema@.trainer_rollouts AS r
+      WHERE r.organization_id = model.organization_id AND r.custom_model_id = model.id AND r.state = 'running' FOR UPDATE;
+    IF FOUND THEN
+      PERFORM @extschema@.trainer_end_rollout(rollout, 'promoted', 'by ' || session_user);
+    END IF;
+  END IF;
+  PERFORM @extschema@.trainer_require_no_experiment(model.organization_id);
+  IF strategy = 'canary' THEN
+    PERFORM @extschema@.trainer_start_rollout(model, options);
+    SELECT * INTO model FROM @extschema@.custom_models AS m WHERE m.id = model.id;
+    RETURN model;
+  END IF;
+  IF model.verified_at IS NOT NULL AND strategy = 'immediate' THEN
     RETURN @extschema@.trainer_activate_model(model.id);
   END IF;
-  -- It has never answered: the worker asks it again, and it goes live when it does.
+  -- It has never answered, or not for a while: the worker asks it, and it goes live when it answers. The one that serves goes on until then, and stays ready to
+  -- take over again.
   UPDATE @extschema@.custom_models m
     SET status = 'evaluating', error_sqlstate = NULL, error_code = NULL, error_message = NULL, updated_at = now()
     WHERE m.id = model.id RETURNING * INTO model;
@@ -111,7 +134,7 @@ BEGIN
   RETURN model;
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_deploy_model(uuid, text, jsonb) IS
-  'makes a trained model the one that serves; one that has not answered yet is asked first; option force: also one that has not proved itself';
+  'makes a trained model the one that serves: immediate, once it has ever answered; blue_green, once it answers now; canary, step by step as its replies hold what they should; option force: also one that has not proved itself';
 
 CREATE FUNCTION @extschema@.trainer_rollback_model(organization_id uuid, reason text DEFAULT NULL)
 RETURNS @extschema@.custom_models
@@ -120,7 +143,23 @@ AS $$
 DECLARE
   serving @extschema@.custom_models;
   previous @extschema@.custom_models;
+  test @extschema@.ab_tests;
+  rollout @extschema@.trainer_rollouts;
 BEGIN
+  -- What is being rolled out goes back to what has served all the time.
+  SELECT * INTO rollout FROM @extschema@.trainer_rollouts AS r
+    WHERE r.organization_id = trainer_rollback_model.organization_id AND r.state = 'running' FOR UPDATE;
+  IF FOUND THEN
+    PERFORM @extschema@.trainer_end_rollout(rollout, 'rolled_back', coalesce(trainer_rollback_model.reason, 'by ' || session_user));
+    SELECT * INTO previous FROM @extschema@.custom_models m WHERE m.organization_id = rollout.organization_id AND m.is_active;
+    RETURN previous;
+  END IF;
+  -- Nothing is in the way of a rollback: a test that runs ends with what it has seen.
+  SELECT * INTO test FROM @extschema@.ab_tests AS t
+    WHERE t.organization_id = trainer_rollback_model.organization_id AND t.status = 'running' FOR UPDATE;
+  IF FOUND THEN
+    test := @extschema@.trainer_end_ab_test(test, 'stopped', 'rolled back');
+  END IF;
   LOOP
     SELECT * INTO serving FROM @extschema@.custom_models m
       WHERE m.organization_id = trainer_rollback_model.organization_id AND m.is_active;

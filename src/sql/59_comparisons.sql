@@ -176,6 +176,11 @@ BEGIN
     UPDATE @extschema@.trainer_retraining_decisions AS d SET due_at = clock_timestamp() + interval '1 second' WHERE d.id = proof.id RETURNING * INTO proof;
     RETURN proof;
   END IF;
+  -- What serves does not change under a running test: the proof is judged, and acted on, when it has ended.
+  IF @extschema@.trainer_running_experiment(proof.organization_id) IS NOT NULL THEN
+    UPDATE @extschema@.trainer_retraining_decisions AS d SET due_at = clock_timestamp() + interval '1 minute' WHERE d.id = proof.id RETURNING * INTO proof;
+    RETURN proof;
+  END IF;
   judged := @extschema@.trainer_judge(proof);
   UPDATE @extschema@.trainer_comparisons AS c SET expected = NULL WHERE c.organization_id = proof.organization_id AND c.decision_id = proof.id;
   UPDATE @extschema@.trainer_retraining_decisions AS d

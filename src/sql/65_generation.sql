@@ -31,7 +31,7 @@ END $$;
 COMMENT ON FUNCTION @extschema@.trainer_inference_cost_cents(text, integer, integer, integer) IS
   'cost of one reply in US cents; null when the model has no price, the tokens are not known, or it comes to 100,000 cents or more';
 
--- $1 is the comment. Organization, plan, comment, platform, and the persona.
+-- $1 is the comment. Organization, plan, comment, platform, user, and the persona.
 CREATE FUNCTION @extschema@.trainer_comment_statement() RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -40,7 +40,7 @@ DECLARE
   b jsonb := @extschema@.trainer_bound_tables();
 BEGIN
   RETURN format(
-    'SELECT c.%1$I, %2$s, c.%3$I::text, %4$s, p.* FROM %5$s AS c JOIN %6$s AS o ON o.%7$I = c.%1$I LEFT JOIN LATERAL (%8$s) AS p ON true WHERE c.%9$I = $1',
+    'SELECT c.%1$I, %2$s, c.%3$I::text, %4$s, %10$s, p.* FROM %5$s AS c JOIN %6$s AS o ON o.%7$I = c.%1$I LEFT JOIN LATERAL (%8$s) AS p ON true WHERE c.%9$I = $1',
     b #>> '{comments,columns,organization_id}',
     CASE WHEN b #>> '{organizations,columns,plan_id}' IS NULL THEN 'NULL::text'
          ELSE format('coalesce(o.%I::text, '''')', b #>> '{organizations,columns,plan_id}') END,
@@ -49,7 +49,8 @@ BEGIN
     b #>> '{comments,relation}', b #>> '{organizations,relation}', b #>> '{organizations,columns,id}',
     coalesce(@extschema@.trainer_persona_query(b, format('c.%I', b #>> '{comments,columns,organization_id}')),
              'SELECT NULL::text, NULL::text, NULL::text, NULL::text, NULL::text LIMIT 0'),
-    b #>> '{comments,columns,id}');
+    b #>> '{comments,columns,id}',
+    CASE WHEN b #>> '{comments,columns,platform_user_id}' IS NULL THEN 'NULL::text' ELSE format('c.%I::text', b #>> '{comments,columns,platform_user_id}') END);
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_comment_statement() IS
   'the statement over the app''s tables that reads what a reply needs; TR008 when those are not bound or no longer fit';

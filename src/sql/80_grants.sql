@@ -29,7 +29,7 @@ AS $$
       WHEN r.relname = 'model_feedback' THEN 'SELECT, INSERT (organization_id, custom_model_id, response_id, feedback_type, original_roast, '
         'edited_roast, rating, quality_score, tone_match, humor_effectiveness, metadata)'
       WHEN r.relname = 'trainer_generations' THEN 'SELECT, INSERT (organization_id, comment_id, response_id, custom_model_id, rung, reason, model, '
-        'prompt_tokens, cached_tokens, completion_tokens, cost_cents, response_time_ms, withheld), UPDATE (response_id)'
+        'prompt_tokens, cached_tokens, completion_tokens, cost_cents, response_time_ms, withheld, experiment_id, arm, unit), UPDATE (response_id)'
       WHEN r.relname = 'trainer_variants' THEN 'SELECT, INSERT (organization_id, comment_id, set_id, generation_id, custom_model_id, rung, '
         'temperature, response_text, rank, score, parts), UPDATE (chosen_at)'
       WHEN r.relname = 'trainer_reference_roasts' THEN 'SELECT, INSERT (organization_id, category, comment, roast)'
@@ -52,6 +52,8 @@ AS $$
           'trainer_quality_report', 'trainer_quality_statement', 'trainer_low_scores_query', 'trainer_limits_query', 'trainer_text_key',
           'trainer_bound_tables', 'trainer_persona_query',
           'trainer_binding_problems', 'trainer_host_columns', 'trainer_type_fits', 'trainer_live_column', 'trainer_base_type',
+          'trainer_mean_difference', 'trainer_sample_ratio', 'trainer_sample_size', 'trainer_bucket', 'trainer_plan_ab_test', 'trainer_require_ab_test',
+          'trainer_ab_test_results', 'trainer_measure_ab_test', 'trainer_ab_test_outcomes', 'trainer_experiment_outcomes', 'trainer_experiment_ratio', 'trainer_rollout_evidence', 'trainer_metric_text', 'trainer_difference_text',
           'trainer_lineage', 'trainer_example_lineage', 'trainer_learned_responses', 'trainer_training_began')
         OR ($1 = 'app' AND p.proname IN (
           'trainer_collect_feedback', 'trainer_require_feedback', 'trainer_feedback_statement',

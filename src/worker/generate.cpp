@@ -110,8 +110,9 @@ Asked ask(const Candidate& candidate, const core::ChatRequest& request, const pg
 using Generations = std::vector<pg::Generation>;
 
 pg::Generation generation_of(const Arguments& arguments, const pg::Comment& comment, const Candidate& candidate,
-                             Asked asked) {
+                             const pg::Assignment& assignment, Asked asked) {
   pg::Generation made;
+  made.assignment = assignment;
   made.organization_id = comment.organization_id;
   made.comment_id = arguments.comment_id;
   made.custom_model_id = candidate.custom_model_id;
@@ -143,7 +144,7 @@ Generations generate(const Arguments& arguments) {
             settings, core::share_of(left, rungs--));
     const core::After after = asked.after;
     if (after == core::After::answered) {
-      made.push_back(generation_of(arguments, comment, candidate, std::move(asked)));
+      made.push_back(generation_of(arguments, comment, candidate, ladder.assignment(), std::move(asked)));
       made.back().response_id = arguments.options.response_id;
       made.back().reason = ladder.why().empty() ? "active model" : ladder.why();
       return made;
@@ -151,7 +152,7 @@ Generations generate(const Arguments& arguments) {
     outcome = asked.outcome;
     ladder.pass(std::string(core::name(candidate.rung)) + ": " + core::reason_of(outcome));
     if (outcome.completion) {
-      made.push_back(generation_of(arguments, comment, candidate, std::move(asked)));
+      made.push_back(generation_of(arguments, comment, candidate, ladder.assignment(), std::move(asked)));
       made.back().reason = core::reason_of(outcome);
       made.back().withheld = true;
     }

@@ -7,6 +7,7 @@
 #include "core/prompt.h"
 #include "core/reply.h"
 #include "core/text.h"
+#include "pg/assignment.h"
 
 extern "C" {
 #include <utils/fmgrprotos.h>
@@ -55,6 +56,7 @@ Ladder::Ladder(const pg::Comment& comment, const std::string& best, const pg::Se
 
 void Ladder::add_custom(const pg::Comment& comment, const std::string& best) {
   const pg::ServingModels models = pg::serving_models(comment.organization_id);
+  if (best.empty() && models.experiment && add_arm(comment, models)) return;
   if (!models.fine_tuned && !models.exemplar) return pass("no custom model");
   if (best == "exemplar") {
     pass(models.exemplar ? "asked for" : "no exemplar model");
@@ -64,6 +66,31 @@ void Ladder::add_custom(const pg::Comment& comment, const std::string& best) {
     add(core::Rung::fine_tuned, *models.fine_tuned);
   }
   if (models.exemplar) add(core::Rung::exemplar, *models.exemplar);
+}
+
+// The arm that the comment, or its user, is assigned to. Below its model the ladder goes on as ever: what an arm falls
+// back to is part of what it does. False for a comment without a user, where users are assigned, and for one
+// that a rollout leaves to what serves.
+bool Ladder::add_arm(const pg::Comment& comment, const pg::ServingModels& models) {
+  const pg::Experiment& experiment = *models.experiment;
+  const std::string& unit = experiment.is_by_user ? comment.user : comment.id;
+  if (unit.empty()) return false;
+  const core::stats::Digest digest =
+      pg::unit_digest(experiment.id, experiment.salt, experiment.is_by_user ? "user" : "comment", unit);
+  const std::int32_t bucket = core::stats::bucket(digest);
+  bool is_custom = bucket < experiment.traffic;
+  if (experiment.is_rollout) {
+    const core::stats::CanaryArm arm = core::stats::canary_arm(bucket, experiment.traffic);
+    if (arm == core::stats::CanaryArm::outside) return false;
+    is_custom = arm == core::stats::CanaryArm::canary;
+  }
+  assignment_ = {experiment.id, is_custom ? "custom" : "control", pg::unit_name(digest)};
+  pass((experiment.is_rollout ? "rollout: " : "A/B test: ") + assignment_.arm);
+  if (!is_custom && !experiment.control) return true;
+  const pg::ArmModel& arm = is_custom ? experiment.custom : *experiment.control;
+  add(arm.rung, arm.model);
+  if (arm.rung == core::Rung::fine_tuned && models.exemplar) add(core::Rung::exemplar, *models.exemplar);
+  return true;
 }
 
 void Ladder::add(core::Rung rung, const pg::ServingModel& model) {

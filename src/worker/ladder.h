@@ -29,14 +29,18 @@ class Ladder {
   const std::vector<Candidate>& candidates() const { return candidates_; }
   // Why the better rungs are not among them, or did not answer.
   const std::string& why() const { return why_; }
+  // Of the experiment that runs; empty where there is none, and where the caller has chosen the rung.
+  const pg::Assignment& assignment() const { return assignment_; }
   void pass(const std::string& why);
 
  private:
   void add_custom(const pg::Comment& comment, const std::string& best);
+  bool add_arm(const pg::Comment& comment, const pg::ServingModels& models);
   void add(core::Rung rung, const pg::ServingModel& model);
 
   std::vector<Candidate> candidates_;
   std::string why_;
+  pg::Assignment assignment_;
 };
 
 // The comment, cleaned and cut as one stands in a training example. A Failure when there is none, or nothing in it.

@@ -29,6 +29,7 @@ pg::NewRequest request_for(Datum comment_id, Datum options) {
   request.temperature = asked.temperature;
   request.max_tokens = asked.max_tokens;
   request.why = ladder.why();
+  request.assignment = ladder.assignment();
   for (const Candidate& candidate : ladder.candidates()) {
     request.rungs.push_back({std::string(core::name(candidate.rung)), candidate.model, candidate.custom_model_id,
                              messages_for(comment, candidate)});

@@ -17,6 +17,7 @@
 #include "pg/spool.h"
 #include "pg/transaction.h"
 #include "worker/calls.h"
+#include "worker/experiments.h"
 #include "worker/feedback.h"
 #include "worker/gate.h"
 #include "worker/own_slot.h"
@@ -94,6 +95,7 @@ class Worker {
       if (recorder_.take_lost()) next_claim_ = Clock::now();
       if (Clock::now() >= next_fold_) fold();
       if (epoch_ != 0) feedback_.mind();
+      if (epoch_ != 0 && experiments_.is_due()) experiments_.step(settings_.experiment_interval);
       publish();
       rest();
     }
@@ -145,7 +147,7 @@ class Worker {
     auto until_next = std::chrono::ceil<milliseconds>(next - Clock::now());
     milliseconds longest = calls_.problem().empty() && !gate_.key_is_refused() ? kNap : kPause;
     if (recorder_.has_kept()) longest = Recorder::kPause;
-    if (epoch_ != 0) longest = std::min(longest, feedback_.until_due());
+    if (epoch_ != 0) longest = std::min({longest, feedback_.until_due(), experiments_.until_due()});
     return std::clamp(std::min(until_next, calls_.timeout()), milliseconds{0}, std::max(longest, milliseconds{0}));
   }
 
@@ -362,6 +364,7 @@ class Worker {
   Recorder recorder_{[this] { return policy(); }, random_};
   Replies replies_{calls_, settings_, random_};
   Feedback feedback_;
+  Experiments experiments_;
 };
 
 // Why the process ends, for the launcher. An extension that was created while we were looking must not be missed.

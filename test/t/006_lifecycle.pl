@@ -8,7 +8,7 @@ use Matrix;
 use TrainerTest;
 
 use IPC::Run ();
-use PostgreSQL::Test::Cluster;
+use KeptSession;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -171,7 +171,7 @@ my $standby;
 staged('F10', 'a standby, where what writes is refused, promoted after its primary has died with a creation under way', sub {
 	$node->safe_psql('renamed', "SELECT trainer_submit_training((trainer_prepare_dataset('" . org(1) . "')).id)");
 	$node->backup('base');
-	$standby = PostgreSQL::Test::Cluster->new('standby');
+	$standby = KeptSession->new('standby');
 	$standby->init_from_backup($node, 'base', has_streaming => 1);
 	$standby->start;
 	$node->wait_for_catchup($standby);

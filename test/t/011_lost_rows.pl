@@ -20,7 +20,7 @@ staged('F14', 'a copy of the server from before the creation of a job, started a
 	my $lost = train($first, 1, 'lost');
 	$first->stop;
 	$first->backup_fs_cold('before');
-	$copy = PostgreSQL::Test::Cluster->new('copy');
+	$copy = KeptSession->new('copy');
 	$copy->init_from_backup($first, 'before');
 	$first->start;
 	$first->safe_psql('postgres', 'SELECT trainer_resume_worker()');

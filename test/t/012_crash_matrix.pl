@@ -14,9 +14,11 @@ use Time::HiRes qw(sleep time);
 my $sandbox = start_sandbox(job_seconds => 0.3, max_seconds => 900);
 my ($node, $twins);
 matrix('Crashes in every gap', sub { check_invariants($node, $sandbox, crashed => 1, duplicates => $twins, seconds => 60) });
-$node = start_node('gaps', $sandbox, organizations => 30, 'trainer.request_timeout' => '20s', 'trainer.model_grace_period' => '20s');
+$node = start_node('gaps', $sandbox, organizations => 30, 'trainer.request_timeout' => '20s', 'trainer.model_grace_period' => '20s',
+	'trainer.reconcile_quiet_period' => '2s');
 my $organization = 0;
-# Answers that come together are recorded together, and a process dies once: the check of a model, which is made once, is to be alone.
+# Answers that come together are recorded together, and a process dies once: the check of a model, which is made once, is to be alone,
+# and the quiet period is over long after the last poll.
 sub be_slow { return $sandbox->fault(kind => 'latency', ms => 400, path => '/v1/models/*', count => -1) }
 be_slow();
 

@@ -7,7 +7,7 @@ use lib $FindBin::RealBin;
 use Matrix;
 use TrainerTest;
 
-use PostgreSQL::Test::Cluster;
+use KeptSession;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -86,7 +86,7 @@ $node->backup('base');
 sub standby
 {
 	my ($name) = @_;
-	my $standby = PostgreSQL::Test::Cluster->new($name);
+	my $standby = KeptSession->new($name);
 	$standby->init_from_backup($node, 'base', has_streaming => 1);
 	$standby->start;
 	$node->wait_for_catchup($standby);

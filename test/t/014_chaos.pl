@@ -94,10 +94,11 @@ staged('F6', "$total jobs, with restarts, kills and faults of the provider at ra
 	my $end = time + $seconds;
 	my $next_death = time + 1;
 	my @next = shuffled(sort keys %deaths);
-	# Longer on a slow machine: until each death has been died.
-	while (time < $end || (time < $end + 60 && grep { !$done{$_} } keys %deaths))
+	# Longer on a slow machine: until each death has been died, and most of the jobs have come.
+	my $models = 0;
+	while (time < $end || (time < $end + 60 && (($models || 0) <= $total / 2 || grep { !$done{$_} } keys %deaths)))
 	{
-		my $models = ask($node, 'SELECT count(*) FROM custom_models');
+		$models = ask($node, 'SELECT count(*) FROM custom_models');
 		submit_some() if ($models || 0) < $total;
 		cancel_some() if rand() < 0.2;
 		spoil() if rand() < 0.5;

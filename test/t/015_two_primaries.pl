@@ -21,7 +21,7 @@ sub copied
 	my ($name, %settings) = @_;
 	$_->stop('immediate') foreach grep { defined } $first, $copy;
 	$first->backup_fs_cold($name);
-	$copy = PostgreSQL::Test::Cluster->new($name);
+	$copy = KeptSession->new($name);
 	$copy->init_from_backup($first, $name);
 	$copy->append_conf('postgresql.conf', "$_ = '$settings{$_}'") foreach sort keys %settings;
 	$_->start foreach $first, $copy;

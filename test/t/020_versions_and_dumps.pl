@@ -8,7 +8,7 @@ use lib $FindBin::RealBin;
 use Matrix;
 use TrainerTest;
 
-use PostgreSQL::Test::Cluster;
+use KeptSession;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);

@@ -323,6 +323,7 @@ my %values = (
 	'trainer.model_grace_period' => [ '2s', '-1s', '25h' ],
 	'trainer.exemplar_fallback' => [ 'on', 'perhaps' ],
 	'trainer.breaker_cooldown' => [ '30s', '99ms', '25h' ],
+	'trainer.experiment_interval' => [ '60s', '99ms', '25h' ],
 	'trainer.default_base_model' => [ 'gpt-4o', '', 'two words' ],
 	'trainer.auto_deploy'     => [ 'on', 'perhaps' ],
 	'trainer.retry_learning_rate_factor' => [ '0.5', '-0.1', '1.1', 'NaN', 'half' ],

@@ -38,12 +38,14 @@ my %odd = (
 	'oid'      => [ 'NULL', '0' ],
 	'json'     => [ 'NULL', q('[]'), q('"\\u0000"') ],
 	'uuid[]'   => [ 'NULL', q('{}'), q('{NULL}') ],
-	'text[]'   => [ 'NULL', q('{}'), q('{NULL}') ]);
+	'text[]'   => [ 'NULL', q('{}'), q('{NULL}') ],
+	'bigint[]' => [ 'NULL', q('{100,100}'), q('{}'), q('{NULL}'), q('{{1},{2}}'), q('{-1,1}'), q('{9223372036854775807,9223372036854775807}') ],
+	'double precision[]' => [ 'NULL', q('{0.5,0.5}'), q('{}'), q('{NULL}'), q('{NaN,1}'), q('{-Infinity,Infinity}'), q('{1e308,1}') ]);
 # What exists, so that a function gets to look at its other arguments.
 my $dataset = $node->safe_psql('postgres', "SELECT training_dataset_id FROM custom_models WHERE id = '$model'");
 my %plain = (organization_id => "'" . org(1) . "'", dataset_id => "'$dataset'", custom_model_id => "'$model'", parent_model_id => "'$model'", split => "'train'",
 	level => "'app'", feedback_type => "'edited'", base_model => "'gpt-4o'", model => "'gpt-4o'", method => "'supervised'", strategy => "'immediate'", timeout => "'1 second'",
-	min_quality_score => '0.7', min_examples => '10', max_examples => '100', epochs => '3', learning_rate_multiplier => '0.1', validation_fraction => '0.1');
+	min_quality_score => '0.7', min_examples => '10', max_examples => '100', traffic => '0.5', metric => "'user_approval'", alpha => '0.05', power => '0.8', duration => "'1 day'", epochs => '3', learning_rate_multiplier => '0.1', validation_fraction => '0.1');
 
 staged('F57', 'NULL, empty, least, greatest and nonsense for every argument of every function, the others plain', sub {
 	my @functions = map { [ split /\t/ ] } split /\n/, $node->safe_psql('postgres', <<'SQL', extra_params => [ '-F', "\t" ]);
@@ -60,7 +62,7 @@ SQL
 		my ($signature, $name, $kind, $types, $names) = @$function;
 		my @types = split /,/, $types // '';
 		my @names = split /,/, $names // '';
-		$unknown{$_} = 1 foreach grep { !$odd{$_} && !/^(?:trainer_|training_|custom_)/ } @types;
+		$unknown{$_} = 1 foreach grep { !$odd{$_} && !/^(?:trainer_|training_|custom_|ab_)/ } @types;
 		my @plain = map { "(${\ ($plain{ $names[$_] // '' } // ($odd{ $types[$_] } ? $odd{ $types[$_] }[1] : 'NULL')) })::$types[$_]" } 0 .. $#types;
 		foreach my $at (0 .. $#types)
 		{

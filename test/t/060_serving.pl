@@ -158,18 +158,23 @@ foreach my $what (sort keys %last)
 
 staged('V6', 'a model that fails again and again: the circuit breaker', sub {
 	generate(1, 1);
+	# Longer than any two calls take, on whatever machine.
+	set_setting($node, 'trainer.breaker_cooldown', '6s');
+	wait_for_reload($node, 'trainer.breaker_cooldown', '6s');
 	$sandbox->fault(kind => 'status', status => 404, code => 'model_not_found', method => 'POST', path => $chats, model => 'ft:', count => -1);
 	my @reasons = map { (generate(1, 2))[1] } 1 .. 7;
 	is("@reasons[0 .. 4]", join(' ', ('fine_tuned: model_not_found') x 5), 'five failures in a row');
 	is("@reasons[5, 6]", join(' ', ('fine_tuned: circuit breaker is open') x 2), '... open it, for other sessions, too');
 	like(log_of($node), qr/LOG:  trainer passes over model $model/, '... and the log tells');
-	sleep 1.1;
+	sleep 6.1;
 	is((generate(1, 2))[1], 'fine_tuned: model_not_found', 'after a while one probe goes');
 	is((generate(1, 2))[1], 'fine_tuned: circuit breaker is open', '... fails, and it stays open');
 	$sandbox->heal;
-	sleep 1.1;
+	sleep 6.1;
 	is((generate(1, 2))[0], 'fine_tuned', 'the next probe is answered');
 	is((generate(1, 2))[0], 'fine_tuned', '... and it is closed');
+	set_setting($node, 'trainer.breaker_cooldown', '1s');
+	wait_for_reload($node, 'trainer.breaker_cooldown', '1s');
 	return 'opens, probes, stays open, probes, closes';
 });
 

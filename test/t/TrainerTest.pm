@@ -8,7 +8,7 @@ use warnings;
 use Exporter 'import';
 use HTTP::Tiny;
 use JSON::PP;
-use PostgreSQL::Test::Cluster;
+use KeptSession;
 use PostgreSQL::Test::Utils;
 use Promises;
 use Sandbox;
@@ -125,7 +125,7 @@ sub new_node
 {
 	my ($name, $sandbox, %settings) = @_;
 	my %init = %{ delete $settings{init} // {} };
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = KeptSession->new($name);
 	$node->init(%init);
 	my %all = (
 		'shared_preload_libraries' => 'trainer',
@@ -270,7 +270,7 @@ sub kill_of
 }
 
 # How many of its processes the server has seen killed.
-sub deaths { my ($node) = @_; return scalar(() = log_of($node) =~ /was terminated by signal 9/g) }
+sub deaths { my ($node, $log) = @_; return scalar(() = ($log // log_of($node)) =~ /was terminated by signal 9/g) }
 
 # Waits until the server has seen so many killed, and has come back after the last one. Whoever asks it right after a death may
 # still find everything as it was before.
@@ -279,7 +279,7 @@ sub wait_for_restart
 	my ($node, $deaths) = @_;
 	return wait_until("the server is back after $deaths deaths", sub {
 		my $log = log_of($node);
-		return deaths($node) >= $deaths && rindex($log, 'ready to accept connections') > rindex($log, 'was terminated by signal 9');
+		return deaths($node, $log) >= $deaths && rindex($log, 'ready to accept connections') > rindex($log, 'was terminated by signal 9');
 	}, 60, 0.05);
 }
 

@@ -27,7 +27,7 @@ std::optional<Error> check_moments(std::string_view name, const Moments& moments
 template <class... Checks>
 std::optional<Error> first_error(Checks... checks) {
   std::optional<Error> found;
-  ((found = found ? std::move(found) : std::move(checks)), ...);
+  ((found || !checks ? void() : void(found = std::move(checks))), ...);
   return found;
 }
 

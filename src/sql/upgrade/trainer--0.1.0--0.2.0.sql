@@ -147,6 +147,7 @@ CREATE INDEX ON @extschema@.training_examples (comment_id);
 ALTER TABLE @extschema@.custom_models
   ADD erased_at timestamptz,
   ADD CONSTRAINT custom_models_active_not_erased CHECK (NOT is_active OR erased_at IS NULL);
+-- include src/sql/16_experiment_tables.sql
 COMMENT ON COLUMN @extschema@.custom_models.erased_at IS 'when its deletion at the provider was asked for: it serves no more';
 ALTER TABLE @extschema@.trainer_operations
   DROP CONSTRAINT trainer_operations_kind_check,
@@ -262,6 +263,7 @@ CREATE TRIGGER trainer_keep_live_operation BEFORE DELETE ON @extschema@.trainer_
   EXECUTE FUNCTION @extschema@.trainer_keep_live_operation();
 
 -- include src/sql/69_feedback_triggers.sql
+-- include src/sql/74_experiment_triggers.sql
 CREATE TRIGGER trainer_tell_sessions AFTER INSERT OR UPDATE OR DELETE ON @extschema@.trainer_bindings
   FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_tell_sessions();
 ALTER TABLE @extschema@.trainer_bindings ENABLE ALWAYS TRIGGER trainer_tell_sessions;

@@ -1,0 +1,18 @@
+// A/B tests and rollouts that run: the worker looks at each of them now and then.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace trainer::pg {
+
+struct LiveExperiment {
+  std::string id;
+  bool is_rollout = false;
+};
+// Those that have not ended; none while the worker is paused.
+std::vector<LiveExperiment> live_experiments();
+// Writes down what is seen of one, and goes on with it or ends it when it is time.
+void look_at_experiment(const LiveExperiment& experiment);
+
+}  // namespace trainer::pg

@@ -1,0 +1,136 @@
+// The methods of core/stats, for SQL. All depend on their arguments alone.
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/stats/acs.h"
+#include "core/stats/planning.h"
+#include "core/stats/srm.h"
+#include "pg/guard.h"
+#include "pg/spi.h"
+
+extern "C" {
+#include <access/htup_details.h>
+#include <catalog/pg_type.h>
+#include <funcapi.h>
+#include <utils/array.h>
+}
+
+namespace trainer::pg {
+namespace {
+
+namespace stats = core::stats;
+
+template <class T>
+T value_or_fail(core::Result<T> result) {
+  if (!result.ok()) fail(result.error());
+  return std::move(result).value();
+}
+
+// nullopt is NULL.
+Datum row_of(FunctionCallInfo fcinfo, const std::vector<std::optional<Datum>>& columns) {
+  constexpr int kMost = 8;
+  Datum values[kMost] = {};
+  bool nulls[kMost] = {};
+  int count = 0;
+  for (const std::optional<Datum>& column : columns) {
+    nulls[count] = !column;
+    values[count++] = column.value_or(Datum{0});
+  }
+  return guarded([&] {
+    TupleDesc description;
+    if (get_call_result_type(fcinfo, nullptr, &description) != TYPEFUNC_COMPOSITE || description->natts != count)
+      elog(ERROR, "return type must be the row that is returned");
+    return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(description), values, nulls));
+  });
+}
+
+std::optional<Datum> number(double value) {
+  return Float8GetDatum(value);
+}
+
+struct Elements {
+  Datum* values;
+  int count;
+};
+
+Elements elements_of(Datum array, Oid type) {
+  return guarded([&] {
+    Elements found{};
+    ArrayType* given = DatumGetArrayTypeP(array);
+    if (ARR_NDIM(given) > 1 || ARR_HASNULL(given)) {
+      ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+                      errmsg("the array has more than one dimension, or nulls in it")));
+    }
+    deconstruct_array(given, type, sizeof(std::int64_t), true, TYPALIGN_DOUBLE, &found.values, nullptr, &found.count);
+    return found;
+  });
+}
+
+stats::Moments moments_at(FunctionCallInfo fcinfo, int first) {
+  return stats::from_sums(PG_GETARG_INT64(first), PG_GETARG_FLOAT8(first + 1), PG_GETARG_FLOAT8(first + 2));
+}
+
+Datum mean_difference(FunctionCallInfo fcinfo) {
+  stats::AcsSettings settings;
+  settings.alpha = PG_GETARG_FLOAT8(6);
+  settings.plan = PG_GETARG_FLOAT8(7);
+  settings.pseudo_deviation = PG_GETARG_FLOAT8(8);
+  const stats::Acs acs = value_or_fail(stats::acs(moments_at(fcinfo, 0), moments_at(fcinfo, 3), settings));
+  // An interval that is not to be shown is not given.
+  auto shown = [&](double value) { return acs.is_reported ? number(value) : std::nullopt; };
+  return row_of(fcinfo, {acs.difference.n > 0 && std::isfinite(acs.difference.value) ? number(acs.difference.value)
+                                                                                     : std::nullopt,
+                         shown(acs.low), shown(acs.high), number(acs.is_reported ? acs.p : 1)});
+}
+
+Datum sample_ratio(FunctionCallInfo fcinfo) {
+  const Elements counts = elements_of(PG_GETARG_DATUM(0), INT8OID);
+  const Elements shares = elements_of(PG_GETARG_DATUM(1), FLOAT8OID);
+  std::vector<std::int64_t> observed;
+  for (int n = 0; n < counts.count; ++n) observed.push_back(DatumGetInt64(counts.values[n]));
+  std::vector<double> weights;
+  for (int n = 0; n < shares.count; ++n) weights.push_back(DatumGetFloat8(shares.values[n]));
+  const stats::Srm srm = value_or_fail(stats::srm(observed, weights));
+  const double e = srm.is_leak ? std::numeric_limits<double>::infinity() : std::exp(std::min(srm.log_e, 700.0));
+  return row_of(fcinfo, {number(e), number(srm.p)});
+}
+
+Datum sample_size(FunctionCallInfo fcinfo) {
+  const double effect = PG_GETARG_FLOAT8(0);
+  const double baseline = PG_GETARG_FLOAT8(1);
+  const double deviation = PG_GETARG_FLOAT8(2);
+  const double traffic = PG_GETARG_FLOAT8(3);
+  const stats::Power power{PG_GETARG_FLOAT8(4), PG_GETARG_FLOAT8(5)};
+  if (!(traffic > 0 && traffic < 1))
+    fail({core::Condition::invalid_argument, "traffic is out of range", "It must be between 0 and 1.", ""});
+  const double per_arm = value_or_fail(deviation > 0 ? stats::means_per_arm(effect, deviation, power)
+                                                     : stats::proportions_per_arm(baseline, baseline + effect, power));
+  // Arms that are not equal need more: the smaller one is what counts.
+  const double smaller = std::min(traffic, 1 - traffic);
+  const double total = per_arm * stats::smaller_arm_factor((1 - smaller) / smaller) / smaller;
+  const stats::Plan plan = stats::plan_for(total / 2, PG_GETARG_FLOAT8(6));
+  auto units = [](double value) -> std::optional<Datum> {
+    if (!(value < 9e18)) return std::nullopt;
+    return Int64GetDatum(static_cast<std::int64_t>(std::ceil(value)));
+  };
+  return row_of(fcinfo, {units(plan.fixed_total), units(plan.sequential_total), units(plan.expected_high),
+                         std::isfinite(plan.days) ? number(plan.days) : std::nullopt});
+}
+
+}  // namespace
+}  // namespace trainer::pg
+
+TRAINER_FUNCTION(trainer_mean_difference) {
+  return trainer::pg::mean_difference(fcinfo);
+}
+
+TRAINER_FUNCTION(trainer_sample_ratio) {
+  return trainer::pg::sample_ratio(fcinfo);
+}
+
+TRAINER_FUNCTION(trainer_sample_size) {
+  return trainer::pg::sample_size(fcinfo);
+}

@@ -1,0 +1,22 @@
+// A/B tests and rollouts: the worker looks at those that run, writes down what it sees, goes on with them and ends them.
+#pragma once
+
+#include <chrono>
+
+namespace trainer::worker {
+
+class Experiments {
+ public:
+  // One may have been started.
+  void look() { next_ = Clock::now(); }
+  bool is_due() const { return Clock::now() >= next_; }
+  std::chrono::milliseconds until_due() const;
+  // All of them, each in a transaction of its own; again after `interval`.
+  void step(std::chrono::milliseconds interval);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point next_ = Clock::now();
+};
+
+}  // namespace trainer::worker
