@@ -1,4 +1,5 @@
-// A/B tests and rollouts: the worker looks at those that run, writes down what it sees, goes on with them and ends them.
+// A/B tests and rollouts: the worker looks at those that run, writes down what it sees, goes on with them and ends
+// them.
 #pragma once
 
 #include <chrono>
