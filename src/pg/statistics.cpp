@@ -9,65 +9,16 @@
 #include "core/stats/planning.h"
 #include "core/stats/srm.h"
 #include "pg/guard.h"
-#include "pg/spi.h"
+#include "pg/values.h"
 
 extern "C" {
-#include <access/htup_details.h>
 #include <catalog/pg_type.h>
-#include <funcapi.h>
-#include <utils/array.h>
 }
 
 namespace trainer::pg {
 namespace {
 
 namespace stats = core::stats;
-
-template <class T>
-T value_or_fail(core::Result<T> result) {
-  if (!result.ok()) fail(result.error());
-  return std::move(result).value();
-}
-
-// nullopt is NULL.
-Datum row_of(FunctionCallInfo fcinfo, const std::vector<std::optional<Datum>>& columns) {
-  constexpr int kMost = 8;
-  Datum values[kMost] = {};
-  bool nulls[kMost] = {};
-  int count = 0;
-  for (const std::optional<Datum>& column : columns) {
-    nulls[count] = !column;
-    values[count++] = column.value_or(Datum{0});
-  }
-  return guarded([&] {
-    TupleDesc description;
-    if (get_call_result_type(fcinfo, nullptr, &description) != TYPEFUNC_COMPOSITE || description->natts != count)
-      elog(ERROR, "return type must be the row that is returned");
-    return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(description), values, nulls));
-  });
-}
-
-std::optional<Datum> number(double value) {
-  return Float8GetDatum(value);
-}
-
-struct Elements {
-  Datum* values;
-  int count;
-};
-
-Elements elements_of(Datum array, Oid type) {
-  return guarded([&] {
-    Elements found{};
-    ArrayType* given = DatumGetArrayTypeP(array);
-    if (ARR_NDIM(given) > 1 || ARR_HASNULL(given)) {
-      ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-                      errmsg("the array has more than one dimension, or nulls in it")));
-    }
-    deconstruct_array(given, type, sizeof(std::int64_t), true, TYPALIGN_DOUBLE, &found.values, nullptr, &found.count);
-    return found;
-  });
-}
 
 stats::Moments moments_at(FunctionCallInfo fcinfo, int first) {
   return stats::from_sums(PG_GETARG_INT64(first), PG_GETARG_FLOAT8(first + 1), PG_GETARG_FLOAT8(first + 2));
