@@ -34,7 +34,8 @@ namespace {
 // What the worker's own statements are planned by does not fit the app's tables.
 constexpr const char* kPlanSettings[] = {"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"};
 
-// What is deferred would be fired at the commit, with the worker's rights: in a restricted operation the server refuses.
+// What is deferred would be fired at the commit, with the worker's rights: in a restricted operation the server
+// refuses.
 Oid with_nothing_deferred(Oid role) {
   execute_once("SET CONSTRAINTS ALL IMMEDIATE");
   return role;

@@ -54,8 +54,7 @@ void look_at_drift(const std::string& organization_id) {
 namespace {
 
 Datum score_drift(FunctionCallInfo fcinfo) {
-  const stats::Moments reference =
-      stats::from_sums(PG_GETARG_INT64(0), PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(2));
+  const stats::Moments reference = stats::from_sums(PG_GETARG_INT64(0), PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(2));
   const Elements given = elements_of(PG_GETARG_DATUM(4), FLOAT8OID);
   const Elements before = elements_of(PG_GETARG_DATUM(5), FLOAT8OID);
   stats::DriftMasses masses{};

@@ -51,8 +51,8 @@ EDetector replay(EDetector fresh, std::span<const double> values);
 // its first value in those since the last reset.
 std::size_t change_begins(const EDetector& detector, std::span<const double> values);
 
-// Both at once, for a stream that may drift either way: the drop's masses, then the rise's. A mean so near the edge that
-// m0 is not in (0, 1) has no detector on that side, whose masses stay 0.
+// Both at once, for a stream that may drift either way: the drop's masses, then the rise's. A mean so near the edge
+// that m0 is not in (0, 1) has no detector on that side, whose masses stay 0.
 using DriftMasses = std::array<double, 2 * EDetector::kParts.size()>;
 // The masses after those values, and the larger of the two detectors' sums. Errors: those of detector_of() but for m0,
 // fewer than two values in the reference, a value that is not in [0, 1], masses that are negative or infinite.
