@@ -3,11 +3,20 @@
 
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "pg/postgres.h"
+#include "core/result.h"
+#include "pg/guard.h"
 
 namespace trainer::pg {
+
+// What a pure function refuses is refused to whoever called.
+template <class T>
+T value_or_fail(core::Result<T> result) {
+  if (!result.ok()) fail(result.error());
+  return std::move(result).value();
+}
 
 // The row that a function with these OUT columns, at most 16, returns. nullopt is NULL.
 Datum row_of(FunctionCallInfo fcinfo, const std::vector<std::optional<Datum>>& columns);
@@ -17,5 +26,6 @@ Datum jsonb_of(std::string_view json);
 
 // Of a boolean[], bigint[] or double precision[] of one dimension without nulls; anything else is an error.
 std::vector<Datum> elements_of(Datum array, Oid type);
+Datum array_of(const std::vector<double>& values);
 
 }  // namespace trainer::pg
