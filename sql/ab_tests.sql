@@ -54,6 +54,7 @@ SELECT trainer_start_ab_test(org(1), metric => 'likes');
 \echo :SQLSTATE
 SELECT trainer_start_ab_test(org(1), alpha => 0);
 \echo :SQLSTATE
+SELECT trainer_start_ab_test(org(1), alpha => 0.5);
 SELECT trainer_start_ab_test(org(1), options => '{"unit": "moon"}');
 \echo :SQLSTATE
 SELECT trainer_start_ab_test(org(1), options => '{"units": "comment"}');
