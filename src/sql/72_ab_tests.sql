@@ -119,7 +119,7 @@ BEGIN
     INSERT INTO @extschema@.ab_tests (organization_id, custom_model_id, control_model_id, traffic, unit, metric, alpha, planned_units, stop_on_decision,
                                       plan, ends_at)
       VALUES ($1, custom.id, wanted.control_model_id, traffic, wanted.unit, metric, alpha,
-              coalesce(wanted.planned_units, least(1000000, greatest(200, (plan ->> 'planned_units')::integer)), 2000), wanted.stop_on_decision,
+              coalesce(wanted.planned_units, least(1000000, greatest(200, coalesce((plan ->> 'planned_units')::integer, 2000)))), wanted.stop_on_decision,
               plan, clock_timestamp() + duration)
       RETURNING * INTO test;
   EXCEPTION WHEN unique_violation THEN
