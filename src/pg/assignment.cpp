@@ -1,5 +1,7 @@
 #include "pg/assignment.h"
 
+#include <algorithm>
+
 #include "pg/guard.h"
 #include "pg/spi.h"
 
@@ -7,9 +9,12 @@ extern "C" {
 #include <common/cryptohash.h>
 #include <common/sha2.h>
 #include <utils/builtins.h>
+#include <utils/fmgrprotos.h>
+#include <utils/uuid.h>
 }
 
 namespace trainer::pg {
+namespace {
 
 core::stats::Digest sha256(std::string_view message) {
   core::stats::Digest digest{};
@@ -26,20 +31,18 @@ core::stats::Digest sha256(std::string_view message) {
   return digest;
 }
 
+}  // namespace
+
 core::stats::Digest unit_digest(std::string_view experiment, std::string_view salt, std::string_view unit_type,
                                 std::string_view unit_id) {
   return sha256(core::stats::assignment_message({"", experiment, salt, unit_type, unit_id}));
 }
 
 std::string unit_name(const core::stats::Digest& digest) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string name;
-  for (int byte = 0; byte < 16; ++byte) {
-    if (byte == 4 || byte == 6 || byte == 8 || byte == 10) name += '-';
-    name += kDigits[digest[byte] >> 4];
-    name += kDigits[digest[byte] & 15];
-  }
-  return name;
+  pg_uuid_t half;
+  static_assert(sizeof half.data == UUID_LEN && UUID_LEN * 2 == std::tuple_size_v<core::stats::Digest>);
+  std::copy_n(digest.begin(), UUID_LEN, half.data);
+  return guarded([&] { return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&half))); });
 }
 
 }  // namespace trainer::pg

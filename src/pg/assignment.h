@@ -1,15 +1,12 @@
 // Which arm of an experiment a reply is assigned to. core/stats/assignment.h has the rule; the server has the hash.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "core/stats/assignment.h"
 
 namespace trainer::pg {
-
-core::stats::Digest sha256(std::string_view message);
 
 // What a unit is called in an experiment.
 core::stats::Digest unit_digest(std::string_view experiment, std::string_view salt, std::string_view unit_type,

@@ -4,7 +4,24 @@
 #include "pg/spi.h"
 #include "pg/turns.h"
 
+extern "C" {
+#include <common/hashfn.h>
+#include <storage/lmgr.h>
+#include <utils/snapmgr.h>
+#include <utils/uuid.h>
+}
+
 namespace trainer::pg {
+namespace {
+
+// Until the end of the transaction one of an organization at a time. The lock of an object, which nobody can take by
+// SQL, as they could an advisory lock; two organizations of one hash wait for each other, no more.
+void lock_experiments_unsafe(Oid table, const pg_uuid_t* organization) {
+  const Oid key = DatumGetUInt32(hash_any(organization->data, UUID_LEN));
+  LockDatabaseObject(table, key, 0, ExclusiveLock);
+}
+
+}  // namespace
 
 std::vector<LiveExperiment> live_experiments() {
   Rows rows =
@@ -25,3 +42,25 @@ void look_at_experiment(const LiveExperiment& experiment) {
 }
 
 }  // namespace trainer::pg
+
+// Under a snapshot of its own, younger than the lock: that of a REPEATABLE READ transaction would not show who was
+// first.
+TRAINER_FUNCTION(trainer_lock_experiments) {
+  namespace pg = trainer::pg;
+  const Datum organization = PG_GETARG_DATUM(0);
+  std::string running;
+  {
+    pg::Spi spi;
+    const auto table = static_cast<Oid>(pg::execute("SELECT '@extschema@.ab_tests'::regclass::bigint").bigint(0, 0));
+    pg::guarded([&] {
+      pg::lock_experiments_unsafe(table, DatumGetUUIDP(organization));
+      PushActiveSnapshot(GetLatestSnapshot());
+    });
+    running = pg::execute("SELECT @extschema@.trainer_running_experiment($1)",
+                          std::move(pg::Args().datum(UUIDOID, organization)), pg::Snapshot::statement)
+                  .text(0, 0);
+    pg::guarded([] { PopActiveSnapshot(); });
+  }
+  if (running.empty()) PG_RETURN_NULL();
+  PG_RETURN_TEXT_P(pg::to_text(running));
+}

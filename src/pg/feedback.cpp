@@ -174,6 +174,8 @@ void require_model(Oid schema, Datum organization, Datum model) {
 // Text and score of the response, as the session may see them; nullopt where nothing is bound.
 std::optional<Rows> look_up(Datum organization, Datum response) {
   static KeptStatement statement("SELECT @extschema@.trainer_feedback_statement()");
+  AsRole pinned(GetUserId(), 0);
+  pinned.set("search_path", "pg_catalog, pg_temp");
   std::optional<Rows> rows = statement.run(std::move(Args().datum(UUIDOID, organization).datum(UUIDOID, response)));
   if (rows && rows->empty()) refuse(response, organization);
   return rows;
@@ -232,10 +234,13 @@ void complete_new(Row& row, pg_uuid_t& model) {
     require_model(row.schema(), *organization, *given);
   }
   if (!response) return;
-  const std::optional<Rows> known = look_up(*organization, *response);
   std::optional<Datum> original = row.get(kOriginal);
-  if (!original && known) row.set(kOriginal, original = value(*known, 0));
-  if (!row.get(kQuality) && known) row.set(kQuality, value(*known, 1));
+  // Nothing is to be filled in, and that the response is the organization's is known: from the reply that became it.
+  if (!generation.row || !original || !row.get(kQuality)) {
+    const std::optional<Rows> known = look_up(*organization, *response);
+    if (!original && known) row.set(kOriginal, original = value(*known, 0));
+    if (!row.get(kQuality) && known) row.set(kQuality, value(*known, 1));
+  }
   const std::optional<Datum> edited = row.get(kEdited);
   if (original && edited && is_type(row, "edited")) row.set(kEditDistance, edit_distance(*original, *edited));
 }

@@ -9,17 +9,9 @@
 #include "core/stats/assignment.h"
 #include "core/stats/betting.h"
 #include "core/stats/canary.h"
+#include "pg/datums.h"
 #include "pg/guard.h"
 #include "pg/spi.h"
-
-extern "C" {
-#include <access/htup_details.h>
-#include <catalog/pg_type.h>
-#include <funcapi.h>
-#include <utils/array.h>
-#include <utils/builtins.h>
-#include <utils/fmgrprotos.h>
-}
 
 namespace trainer::pg {
 namespace {
@@ -48,26 +40,12 @@ seconds whole(double value) {
   return seconds(static_cast<std::int64_t>(std::clamp(value, 0.0, 1e12)));
 }
 
-std::vector<Datum> elements(Datum array, Oid type, bool by_bytes) {
-  struct Found {
-    Datum* values;
-    int count;
-  };
-  const Found found = guarded([&] {
-    Found all{};
-    deconstruct_array(DatumGetArrayTypeP(array), type, by_bytes ? 1 : 8, true,
-                      by_bytes ? TYPALIGN_CHAR : TYPALIGN_DOUBLE, &all.values, nullptr, &all.count);
-    return all;
-  });
-  return {found.values, found.values + found.count};
-}
-
 // The exact test, over all units from the first on: a state that is kept could be lost, or moved on twice.
 std::optional<double> log_e_harm(const Rows& rows, std::uint64_t row, double margin) {
   if (rows.is_null(row, 11)) return std::nullopt;
   bool null = false;
-  const std::vector<Datum> arms = elements(rows.datum(row, 11, &null), BOOLOID, true);
-  const std::vector<Datum> outcomes = elements(rows.datum(row, 12, &null), FLOAT8OID, false);
+  const std::vector<Datum> arms = elements_of(rows.datum(row, 11, &null), BOOLOID);
+  const std::vector<Datum> outcomes = elements_of(rows.datum(row, 12, &null), FLOAT8OID);
   stats::Guard guard;
   guard.margin = margin;
   for (std::size_t unit = 0; unit < arms.size(); ++unit) {
@@ -161,14 +139,20 @@ Decided decide_rollout(Datum id) {
 TRAINER_FUNCTION(trainer_decide_rollout) {
   namespace pg = trainer::pg;
   const pg::Decided decided = pg::decide_rollout(PG_GETARG_DATUM(0));
-  const char* json = decided.evidence.c_str();
-  Datum values[3] = {PointerGetDatum(pg::to_text(decided.action)), PointerGetDatum(pg::to_text(decided.reason)), 0};
-  bool nulls[3] = {};
-  return pg::guarded([&] {
-    values[2] = DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
-    TupleDesc description;
-    if (get_call_result_type(fcinfo, nullptr, &description) != TYPEFUNC_COMPOSITE || description->natts != 3)
-      elog(ERROR, "return type must be the row of trainer_decide_rollout()");
-    return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(description), values, nulls));
-  });
+  return pg::row_of(fcinfo, {PointerGetDatum(pg::to_text(decided.action)), PointerGetDatum(pg::to_text(decided.reason)),
+                             pg::jsonb_of(decided.evidence)});
+}
+
+// The steps of a rollout that nobody has given any.
+TRAINER_FUNCTION(trainer_canary_ladder) {
+  namespace pg = trainer::pg;
+  namespace stats = trainer::core::stats;
+  std::string json;
+  for (const stats::CanaryStep& step : PG_GETARG_BOOL(0) ? stats::default_ladder() : stats::low_volume_ladder()) {
+    json += (json.empty() ? "[" : ", ");
+    json += "{\"share\": " + pg::json_number(step.share / double{stats::kBuckets}) +
+            ", \"units\": " + std::to_string(step.least) + ", \"margins\": " + pg::json_number(step.margin_multiplier) +
+            ", \"seconds\": " + std::to_string(step.bake.count()) + "}";
+  }
+  return pg::jsonb_of(json + "]");
 }

@@ -119,7 +119,7 @@ std::optional<Experiment> read_experiment(const Key& key) {
       "     false AS is_rollout FROM @extschema@.ab_tests a WHERE a.organization_id = $1 AND a.status = 'running'"
       "   UNION ALL SELECT r.id, r.salt, r.unit, (r.steps -> r.step ->> 'share')::numeric, r.custom_model_id,"
       "     r.former_model_id, true FROM @extschema@.trainer_rollouts r"
-      "     WHERE r.organization_id = $1 AND r.state = 'running') t"
+      "     WHERE r.organization_id = $1 AND r.state = 'running' LIMIT 1) t"
       " JOIN @extschema@.custom_models m ON m.organization_id = $1 AND m.id IN (t.custom, t.control)"
       " LEFT JOIN @extschema@.training_datasets d"
       "   ON d.organization_id = m.organization_id AND d.id = m.training_dataset_id"

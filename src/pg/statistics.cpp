@@ -8,15 +8,8 @@
 #include "core/stats/acs.h"
 #include "core/stats/planning.h"
 #include "core/stats/srm.h"
+#include "pg/datums.h"
 #include "pg/guard.h"
-#include "pg/spi.h"
-
-extern "C" {
-#include <access/htup_details.h>
-#include <catalog/pg_type.h>
-#include <funcapi.h>
-#include <utils/array.h>
-}
 
 namespace trainer::pg {
 namespace {
@@ -27,46 +20,6 @@ template <class T>
 T value_or_fail(core::Result<T> result) {
   if (!result.ok()) fail(result.error());
   return std::move(result).value();
-}
-
-// nullopt is NULL.
-Datum row_of(FunctionCallInfo fcinfo, const std::vector<std::optional<Datum>>& columns) {
-  constexpr int kMost = 8;
-  Datum values[kMost] = {};
-  bool nulls[kMost] = {};
-  int count = 0;
-  for (const std::optional<Datum>& column : columns) {
-    nulls[count] = !column;
-    values[count++] = column.value_or(Datum{0});
-  }
-  return guarded([&] {
-    TupleDesc description;
-    if (get_call_result_type(fcinfo, nullptr, &description) != TYPEFUNC_COMPOSITE || description->natts != count)
-      elog(ERROR, "return type must be the row that is returned");
-    return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(description), values, nulls));
-  });
-}
-
-std::optional<Datum> number(double value) {
-  return Float8GetDatum(value);
-}
-
-struct Elements {
-  Datum* values;
-  int count;
-};
-
-Elements elements_of(Datum array, Oid type) {
-  return guarded([&] {
-    Elements found{};
-    ArrayType* given = DatumGetArrayTypeP(array);
-    if (ARR_NDIM(given) > 1 || ARR_HASNULL(given)) {
-      ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-                      errmsg("the array has more than one dimension, or nulls in it")));
-    }
-    deconstruct_array(given, type, sizeof(std::int64_t), true, TYPALIGN_DOUBLE, &found.values, nullptr, &found.count);
-    return found;
-  });
 }
 
 stats::Moments moments_at(FunctionCallInfo fcinfo, int first) {
@@ -80,22 +33,20 @@ Datum mean_difference(FunctionCallInfo fcinfo) {
   settings.pseudo_deviation = PG_GETARG_FLOAT8(8);
   const stats::Acs acs = value_or_fail(stats::acs(moments_at(fcinfo, 0), moments_at(fcinfo, 3), settings));
   // An interval that is not to be shown is not given.
-  auto shown = [&](double value) { return acs.is_reported ? number(value) : std::nullopt; };
-  return row_of(fcinfo, {acs.difference.n > 0 && std::isfinite(acs.difference.value) ? number(acs.difference.value)
+  auto shown = [&](double value) { return acs.is_reported ? number_of(value) : std::nullopt; };
+  return row_of(fcinfo, {acs.difference.n > 0 && std::isfinite(acs.difference.value) ? number_of(acs.difference.value)
                                                                                      : std::nullopt,
-                         shown(acs.low), shown(acs.high), number(acs.is_reported ? acs.p : 1)});
+                         shown(acs.low), shown(acs.high), number_of(acs.is_reported ? acs.p : 1)});
 }
 
 Datum sample_ratio(FunctionCallInfo fcinfo) {
-  const Elements counts = elements_of(PG_GETARG_DATUM(0), INT8OID);
-  const Elements shares = elements_of(PG_GETARG_DATUM(1), FLOAT8OID);
   std::vector<std::int64_t> observed;
-  for (int n = 0; n < counts.count; ++n) observed.push_back(DatumGetInt64(counts.values[n]));
+  for (Datum count : elements_of(PG_GETARG_DATUM(0), INT8OID)) observed.push_back(DatumGetInt64(count));
   std::vector<double> weights;
-  for (int n = 0; n < shares.count; ++n) weights.push_back(DatumGetFloat8(shares.values[n]));
+  for (Datum share : elements_of(PG_GETARG_DATUM(1), FLOAT8OID)) weights.push_back(DatumGetFloat8(share));
   const stats::Srm srm = value_or_fail(stats::srm(observed, weights));
   const double e = srm.is_leak ? std::numeric_limits<double>::infinity() : std::exp(std::min(srm.log_e, 700.0));
-  return row_of(fcinfo, {number(e), number(srm.p)});
+  return row_of(fcinfo, {number_of(e), number_of(srm.p)});
 }
 
 Datum sample_size(FunctionCallInfo fcinfo) {
@@ -108,16 +59,14 @@ Datum sample_size(FunctionCallInfo fcinfo) {
     fail({core::Condition::invalid_argument, "traffic is out of range", "It must be between 0 and 1.", ""});
   const double per_arm = value_or_fail(deviation > 0 ? stats::means_per_arm(effect, deviation, power)
                                                      : stats::proportions_per_arm(baseline, baseline + effect, power));
-  // Arms that are not equal need more: the smaller one is what counts.
-  const double smaller = std::min(traffic, 1 - traffic);
-  const double total = per_arm * stats::smaller_arm_factor((1 - smaller) / smaller) / smaller;
+  const double total = stats::total_of(per_arm, traffic);
   const stats::Plan plan = stats::plan_for(total / 2, PG_GETARG_FLOAT8(6));
   auto units = [](double value) -> std::optional<Datum> {
     if (!(value < 9e18)) return std::nullopt;
     return Int64GetDatum(static_cast<std::int64_t>(std::ceil(value)));
   };
   return row_of(fcinfo, {units(plan.fixed_total), units(plan.sequential_total), units(plan.expected_high),
-                         std::isfinite(plan.days) ? number(plan.days) : std::nullopt});
+                         std::isfinite(plan.days) ? number_of(plan.days) : std::nullopt});
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
--- Experiments: A/B tests. What each was about is frozen when it starts; what came of it is read from the replies that it has assigned.
+-- Experiments: A/B tests and rollouts. What each was about is frozen when it starts; what came of it is read from the replies that it has assigned.
 
 ALTER TABLE @extschema@.custom_models
   ADD ab_test_enabled boolean NOT NULL DEFAULT false,

@@ -64,22 +64,32 @@ AS $$
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_running_experiment(uuid) IS 'what of the organization is running: an A/B test, a rollout; null: neither';
 
--- An experiment holds what serves as it is: the traffic of one arm must not change under it.
+CREATE FUNCTION @extschema@.trainer_lock_experiments(organization_id uuid) RETURNS text
+LANGUAGE c VOLATILE STRICT
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.trainer_lock_experiments(uuid) IS
+  'trainer_running_experiment() of what is committed now; nobody else starts one of the organization until this transaction ends';
+
+-- An experiment holds what serves as it is: the traffic of one arm must not change under it. The rows of models are locked before this.
 CREATE FUNCTION @extschema@.trainer_require_no_experiment(organization_id uuid) RETURNS void
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  running uuid := (SELECT t.id FROM @extschema@.ab_tests AS t WHERE t.organization_id = $1 AND t.status = 'running');
+  running text;
 BEGIN
+  -- Whoever puts a model to serve locks what serves, and then looks whether an experiment runs: one of the two sees the other.
+  PERFORM FROM @extschema@.custom_models AS m WHERE m.organization_id = $1 AND m.is_active FOR UPDATE;
+  running := @extschema@.trainer_lock_experiments($1);
   IF running IS NOT NULL THEN
-    RAISE EXCEPTION 'an A/B test of the organization is running'
-      USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('A/B test: %s.', running),
-            HINT = format('End it first: SELECT trainer_stop_ab_test(%L).', running);
-  ELSIF @extschema@.trainer_running_experiment($1) IS NOT NULL THEN
-    RAISE EXCEPTION 'a rollout of the organization is running'
-      USING ERRCODE = 'object_not_in_prerequisite_state',
-            HINT = 'End it first: trainer_rollback_model() goes back, trainer_deploy_model() of its model goes on to the end.';
+    RAISE EXCEPTION '% of the organization is running', running
+      USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Organization: %s.', $1),
+            HINT = CASE running
+              WHEN 'an A/B test' THEN format('End it first: SELECT trainer_stop_ab_test(%L).',
+                                             (SELECT t.id FROM @extschema@.ab_tests AS t WHERE t.organization_id = $1 AND t.status = 'running'))
+              ELSE 'End it first: trainer_rollback_model() goes back, trainer_deploy_model() of its model goes on to the end.' END;
   END IF;
 END $$;
-COMMENT ON FUNCTION @extschema@.trainer_require_no_experiment(uuid) IS 'an error while an A/B test or a rollout of the organization runs';
+COMMENT ON FUNCTION @extschema@.trainer_require_no_experiment(uuid) IS
+  'an error while an A/B test or a rollout of the organization runs, and none of it starts until this transaction ends';

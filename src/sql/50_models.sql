@@ -7,6 +7,7 @@ AS $$
 DECLARE
   model @extschema@.custom_models := @extschema@.trainer_find_model(custom_model_id);
   serving @extschema@.custom_models;
+  running text;
 BEGIN
   -- A version that comes of a retraining proves itself first.
   IF unless_newer AND EXISTS (SELECT FROM @extschema@.trainer_retraining_decisions AS d
@@ -14,17 +15,17 @@ BEGIN
                                 AND d.decision IN ('training', 'comparing', 'held_back')) THEN
     RETURN model;
   END IF;
-  -- What serves does not change under a running test: whoever ends that decides what comes next.
-  IF unless_newer AND @extschema@.trainer_running_experiment(model.organization_id) IS NOT NULL THEN
-    PERFORM @extschema@.trainer_log_event(model.organization_id, model.id, 'deployment_waits',
-                                          jsonb_build_object('reason', @extschema@.trainer_running_experiment(model.organization_id) || ' is running'));
-    RETURN model;
-  END IF;
   LOOP
     SELECT * INTO serving FROM @extschema@.custom_models m
       WHERE m.organization_id = model.organization_id AND m.is_active FOR UPDATE;
     IF serving.id = model.id THEN
       RETURN serving;
+    END IF;
+    -- What serves does not change under a running test: whoever ends that decides what comes next.
+    running := CASE WHEN unless_newer THEN @extschema@.trainer_lock_experiments(model.organization_id) END;
+    IF running IS NOT NULL THEN
+      PERFORM @extschema@.trainer_log_event(model.organization_id, model.id, 'deployment_waits', jsonb_build_object('reason', running || ' is running'));
+      RETURN model;
     END IF;
     IF unless_newer AND serving.version > model.version THEN
       PERFORM @extschema@.trainer_log_event(model.organization_id, model.id, 'model_superseded',
@@ -117,7 +118,6 @@ BEGIN
   PERFORM @extschema@.trainer_require_no_experiment(model.organization_id);
   IF strategy = 'canary' THEN
     PERFORM @extschema@.trainer_start_rollout(model, options);
-    SELECT * INTO model FROM @extschema@.custom_models AS m WHERE m.id = model.id;
     RETURN model;
   END IF;
   IF model.verified_at IS NOT NULL AND strategy = 'immediate' THEN
@@ -146,21 +146,21 @@ DECLARE
   test @extschema@.ab_tests;
   rollout @extschema@.trainer_rollouts;
 BEGIN
-  -- What is being rolled out goes back to what has served all the time.
-  SELECT * INTO rollout FROM @extschema@.trainer_rollouts AS r
-    WHERE r.organization_id = trainer_rollback_model.organization_id AND r.state = 'running' FOR UPDATE;
-  IF FOUND THEN
-    PERFORM @extschema@.trainer_end_rollout(rollout, 'rolled_back', coalesce(trainer_rollback_model.reason, 'by ' || session_user));
-    SELECT * INTO previous FROM @extschema@.custom_models m WHERE m.organization_id = rollout.organization_id AND m.is_active;
-    RETURN previous;
-  END IF;
-  -- Nothing is in the way of a rollback: a test that runs ends with what it has seen.
-  SELECT * INTO test FROM @extschema@.ab_tests AS t
-    WHERE t.organization_id = trainer_rollback_model.organization_id AND t.status = 'running' FOR UPDATE;
-  IF FOUND THEN
-    test := @extschema@.trainer_end_ab_test(test, 'stopped', 'rolled back');
-  END IF;
   LOOP
+    -- What is being rolled out goes back to what has served all the time.
+    SELECT * INTO rollout FROM @extschema@.trainer_rollouts AS r
+      WHERE r.organization_id = trainer_rollback_model.organization_id AND r.state = 'running' FOR UPDATE;
+    IF FOUND THEN
+      PERFORM @extschema@.trainer_end_rollout(rollout, 'rolled_back', coalesce(trainer_rollback_model.reason, 'by ' || session_user));
+      SELECT * INTO previous FROM @extschema@.custom_models m WHERE m.organization_id = rollout.organization_id AND m.is_active;
+      RETURN previous;
+    END IF;
+    -- Nothing is in the way of a rollback: a test that runs ends with what it has seen.
+    SELECT * INTO test FROM @extschema@.ab_tests AS t
+      WHERE t.organization_id = trainer_rollback_model.organization_id AND t.status = 'running' FOR UPDATE;
+    IF FOUND THEN
+      test := @extschema@.trainer_end_ab_test(test, 'stopped', 'rolled back');
+    END IF;
     SELECT * INTO serving FROM @extschema@.custom_models m
       WHERE m.organization_id = trainer_rollback_model.organization_id AND m.is_active;
     IF NOT FOUND THEN
@@ -173,11 +173,11 @@ BEGIN
         AND m.verified_at IS NOT NULL AND m.deployed_at < serving.deployed_at
       ORDER BY m.deployed_at DESC LIMIT 1;
     -- First the model that goes live, then the one that serves: the order of trainer_activate_model(). What has changed
-    -- while we waited for the locks is looked at again.
+    -- while we waited for the locks, also that an experiment was started, is looked at again.
     PERFORM FROM @extschema@.custom_models m WHERE m.id = previous.id AND m.status = 'retired' FOR UPDATE;
     CONTINUE WHEN previous.id IS NOT NULL AND NOT FOUND;
     PERFORM FROM @extschema@.custom_models m WHERE m.id = serving.id AND m.is_active FOR UPDATE;
-    EXIT WHEN FOUND;
+    EXIT WHEN FOUND AND @extschema@.trainer_running_experiment(serving.organization_id) IS NULL;
   END LOOP;
   -- What was taken back leaves the history of deployments: no later rollback returns to it.
   UPDATE @extschema@.custom_models m SET is_active = false, status = 'retired', deployed_at = NULL, updated_at = now()

@@ -25,9 +25,9 @@ END $$;
 COMMENT ON FUNCTION @extschema@.trainer_feedback_statement() IS
   'the statement that reads text and score of a response; null when nothing is bound, TR008 when the app''s tables no longer fit';
 
+-- It pins the search path itself, and only where it runs SQL: the server's way would take a tenth of the time of an INSERT.
 CREATE FUNCTION @extschema@.trainer_complete_feedback() RETURNS trigger
 LANGUAGE c
-SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.trainer_complete_feedback() IS
   'fills in what is known of a response: the model that wrote it, its text and its quality score; refuses one that is not the organization''s own';

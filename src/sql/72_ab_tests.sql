@@ -94,7 +94,6 @@ DECLARE
   plan jsonb;
 BEGIN
   PERFORM @extschema@.trainer_require_ab_test(duration, traffic, metric, alpha);
-  PERFORM @extschema@.trainer_require_no_experiment($1);
   wanted.custom_model_id := coalesce(wanted.custom_model_id,
     (SELECT m.id FROM @extschema@.custom_models AS m WHERE m.organization_id = $1 AND m.is_active));
   IF wanted.custom_model_id IS NULL THEN
@@ -104,6 +103,9 @@ BEGIN
   ELSIF wanted.custom_model_id = wanted.control_model_id THEN
     RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'a model cannot be tested against itself';
   END IF;
+  -- The one that serves comes last: the order of trainer_activate_model().
+  PERFORM FROM @extschema@.custom_models AS m
+    WHERE m.organization_id = $1 AND m.id IN (wanted.custom_model_id, wanted.control_model_id) ORDER BY m.is_active, m.id FOR UPDATE;
   custom := @extschema@.trainer_servable_model($1, wanted.custom_model_id);
   IF wanted.control_model_id IS NOT NULL THEN
     PERFORM @extschema@.trainer_servable_model($1, wanted.control_model_id);
@@ -115,19 +117,13 @@ BEGIN
   IF wanted.minimum_effect IS NOT NULL THEN
     SELECT to_jsonb(p) INTO plan FROM @extschema@.trainer_plan_ab_test($1, wanted.minimum_effect, traffic, metric, alpha) AS p;
   END IF;
-  BEGIN
-    INSERT INTO @extschema@.ab_tests (organization_id, custom_model_id, control_model_id, traffic, unit, metric, alpha, planned_units, stop_on_decision,
-                                      plan, ends_at)
-      VALUES ($1, custom.id, wanted.control_model_id, traffic, wanted.unit, metric, alpha,
-              coalesce(wanted.planned_units, least(1000000, greatest(200, coalesce((plan ->> 'planned_units')::integer, 2000)))), wanted.stop_on_decision,
-              plan, clock_timestamp() + duration)
-      RETURNING * INTO test;
-  EXCEPTION WHEN unique_violation THEN
-    -- Somebody else started one at the same moment.
-    PERFORM @extschema@.trainer_require_new_snapshots();
-    PERFORM @extschema@.trainer_require_no_experiment($1);
-    RAISE;
-  END;
+  PERFORM @extschema@.trainer_require_no_experiment($1);
+  INSERT INTO @extschema@.ab_tests (organization_id, custom_model_id, control_model_id, traffic, unit, metric, alpha, planned_units, stop_on_decision,
+                                    plan, ends_at)
+    VALUES ($1, custom.id, wanted.control_model_id, traffic, wanted.unit, metric, alpha,
+            coalesce(wanted.planned_units, least(1000000, greatest(200, coalesce((plan ->> 'planned_units')::integer, 2000)))), wanted.stop_on_decision,
+            plan, clock_timestamp() + duration)
+    RETURNING * INTO test;
   INSERT INTO @extschema@.ab_test_metrics (organization_id, ab_test_id, metric, is_primary, outcome_window)
     SELECT $1, test.id, m.metric, m.metric = test.metric, m.outcome_window
     FROM (VALUES ('user_approval', wanted.approval_window), ('quality_score', wanted.quality_window), ('response_time_ms', interval '0'),

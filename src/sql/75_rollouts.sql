@@ -1,5 +1,12 @@
 -- Rollouts: a new version takes over step by step, by what is seen of it. The rules are those of core/stats/canary.h; the worker carries them out.
 
+CREATE FUNCTION @extschema@.trainer_canary_ladder(is_busy boolean) RETURNS jsonb
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.trainer_canary_ladder(boolean) IS
+  'the steps of a canary when nobody gives any: with a thousand units a day and more, and with fewer, where the early steps would take weeks';
+
 CREATE FUNCTION @extschema@.trainer_rollout_options(
   organization_id uuid, options jsonb, OUT unit text, OUT steps jsonb, OUT guardrails jsonb, OUT policy jsonb)
 RETURNS record
@@ -9,11 +16,6 @@ AS $$
 DECLARE
   known CONSTANT text[] := ARRAY['force', 'unit', 'steps', 'margins', 'tolerances', 'approval_window', 'quality_window', 'alpha_rollback', 'alpha_promote', 'planned_units',
                                  'promote_on', 'on_harm', 'on_deadline', 'deadline', 'no_data_after', 'hold'];
-  -- Of a thousand units a day and more, and of fewer: there the early steps would take weeks (docs/statistics.md).
-  busy CONSTANT jsonb := '[{"share": 0.05, "units": 50, "margins": 4, "seconds": 3600}, {"share": 0.1, "units": 100, "margins": 2.5, "seconds": 7200},
-                           {"share": 0.25, "units": 200, "margins": 1.5, "seconds": 21600}, {"share": 0.5, "units": 400, "margins": 1, "seconds": 86400}]';
-  quiet CONSTANT jsonb := '[{"share": 0.25, "units": 50, "margins": 4, "seconds": 3600}, {"share": 0.25, "units": 100, "margins": 2.5, "seconds": 7200},
-                            {"share": 0.5, "units": 200, "margins": 1.5, "seconds": 21600}, {"share": 0.5, "units": 400, "margins": 1, "seconds": 86400}]';
   unknown text;
   windows jsonb;
   problem text;
@@ -24,9 +26,9 @@ BEGIN
       HINT = format('The options of strategy ''canary'' are %s.', array_to_string(known, ', '));
   END IF;
   unit := coalesce(options ->> 'unit', 'comment');
-  steps := coalesce(options -> 'steps', CASE WHEN (
+  steps := coalesce(options -> 'steps', @extschema@.trainer_canary_ladder((
       SELECT count(DISTINCT g.comment_id) FROM @extschema@.trainer_generations AS g
-      WHERE g.organization_id = $1 AND NOT g.withheld AND g.created_at >= now() - interval '7 days') >= 7000 THEN busy ELSE quiet END);
+      WHERE g.organization_id = $1 AND NOT g.withheld AND g.created_at >= now() - interval '7 days') >= 7000));
   windows := jsonb_build_object(
     'user_approval', extract(epoch FROM coalesce(options ->> 'approval_window', '24 hours')::interval),
     'quality_score', extract(epoch FROM coalesce(options ->> 'quality_window', '1 hour')::interval), 'response_time_ms', 0);
@@ -84,19 +86,13 @@ BEGIN
   IF former = model.id THEN
     RAISE EXCEPTION 'the model serves already' USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Model: %s.', model.id);
   END IF;
-  BEGIN
-    INSERT INTO @extschema@.trainer_rollouts (organization_id, custom_model_id, former_model_id, unit, steps, guardrails, policy)
-      VALUES (model.organization_id, model.id, former, wanted.unit, wanted.steps, wanted.guardrails, wanted.policy) RETURNING * INTO rollout;
-  EXCEPTION WHEN unique_violation THEN
-    PERFORM @extschema@.trainer_require_new_snapshots();
-    PERFORM @extschema@.trainer_require_no_experiment(model.organization_id);
-    RAISE;
-  END;
+  INSERT INTO @extschema@.trainer_rollouts (organization_id, custom_model_id, former_model_id, unit, steps, guardrails, policy)
+    VALUES (model.organization_id, model.id, former, wanted.unit, wanted.steps, wanted.guardrails, wanted.policy) RETURNING * INTO rollout;
   PERFORM @extschema@.trainer_log_event(rollout.organization_id, model.id, 'rollout_started',
     jsonb_build_object('rollout_id', rollout.id, 'former', former, 'steps', rollout.steps, 'guardrails', rollout.guardrails));
   RETURN rollout;
 END $$;
-COMMENT ON FUNCTION @extschema@.trainer_start_rollout(@extschema@.custom_models, jsonb) IS 'begins with the first step of a model''s rollout';
+COMMENT ON FUNCTION @extschema@.trainer_start_rollout(@extschema@.custom_models, jsonb) IS 'begins with the first step of a model''s rollout; that no experiment runs has been looked at';
 
 -- A row a guardrail: both arms, and for values from 0 to 1 each unit in the order of its assignment, for the test that holds at every number of units.
 CREATE FUNCTION @extschema@.trainer_rollout_evidence(
@@ -174,7 +170,7 @@ BEGIN
     RETURN rollout;
   END IF;
   UPDATE @extschema@.trainer_rollouts AS r
-    SET step = r.step + CASE decided.action WHEN 'advance' THEN 1 ELSE 0 END, reason = CASE decided.action WHEN 'promote' THEN 'safe' ELSE decided.reason END,
+    SET step = r.step + CASE decided.action WHEN 'advance' THEN 1 ELSE 0 END, reason = decided.reason,
         evidence = decided.evidence, looked_at = clock_timestamp(),
         step_started_at = CASE decided.action WHEN 'advance' THEN clock_timestamp() ELSE r.step_started_at END
     WHERE r.id = rollout.id RETURNING * INTO rollout;

@@ -8,8 +8,6 @@ namespace trainer::worker {
 
 class Experiments {
  public:
-  // One may have been started.
-  void look() { next_ = Clock::now(); }
   bool is_due() const { return Clock::now() >= next_; }
   std::chrono::milliseconds until_due() const;
   // All of them, each in a transaction of its own; again after `interval`.

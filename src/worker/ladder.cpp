@@ -1,5 +1,7 @@
 #include "worker/ladder.h"
 
+#include <array>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -41,6 +43,16 @@ void keep_short(std::vector<core::Turn>& turns) {
   turns.erase(turns.begin(), first);
 }
 
+// nullopt: in neither arm.
+std::optional<bool> is_in_custom(const pg::Experiment& experiment, std::int32_t bucket) {
+  if (experiment.is_rollout) {
+    const core::stats::CanaryArm arm = core::stats::canary_arm(bucket, experiment.traffic);
+    if (arm == core::stats::CanaryArm::outside) return std::nullopt;
+    return arm == core::stats::CanaryArm::canary;
+  }
+  return core::stats::arm(bucket, std::array{experiment.traffic, core::stats::kBuckets - experiment.traffic}) == 0;
+}
+
 }  // namespace
 
 Ladder::Ladder(const pg::Comment& comment, const std::string& best, const pg::Settings& settings) {
@@ -77,13 +89,9 @@ bool Ladder::add_arm(const pg::Comment& comment, const pg::ServingModels& models
   if (unit.empty()) return false;
   const core::stats::Digest digest =
       pg::unit_digest(experiment.id, experiment.salt, experiment.is_by_user ? "user" : "comment", unit);
-  const std::int32_t bucket = core::stats::bucket(digest);
-  bool is_custom = bucket < experiment.traffic;
-  if (experiment.is_rollout) {
-    const core::stats::CanaryArm arm = core::stats::canary_arm(bucket, experiment.traffic);
-    if (arm == core::stats::CanaryArm::outside) return false;
-    is_custom = arm == core::stats::CanaryArm::canary;
-  }
+  const std::optional<bool> in_custom = is_in_custom(experiment, core::stats::bucket(digest));
+  if (!in_custom) return false;
+  const bool is_custom = *in_custom;
   assignment_ = {experiment.id, is_custom ? "custom" : "control", pg::unit_name(digest)};
   pass((experiment.is_rollout ? "rollout: " : "A/B test: ") + assignment_.arm);
   if (!is_custom && !experiment.control) return true;

@@ -120,6 +120,11 @@ double smaller_arm_factor(double ratio) {
   return (1 + 1 / ratio) / 2;
 }
 
+double total_of(double per_arm, double traffic) {
+  const double smaller = std::min(traffic, 1 - traffic);
+  return per_arm * smaller_arm_factor((1 - smaller) / smaller) / smaller;
+}
+
 Plan plan_for(double fixed_per_arm, double units_per_day) {
   Plan plan;
   plan.fixed_total = 2 * std::ceil(fixed_per_arm);

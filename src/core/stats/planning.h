@@ -38,6 +38,10 @@ Result<double> sequential_per_arm(double v1, double v0, double delta, double pla
 // times as large: (1 + 1/ratio) / 2.
 double smaller_arm_factor(double ratio);
 
+// Units of both arms together where one gets the share `traffic`, in (0, 1), of them and equal arms would need
+// `per_arm` each: the smaller arm is what counts.
+double total_of(double per_arm, double traffic);
+
 // What a person is shown before the start. Simulated (docs/statistics.md): at 1.7 times the fixed total four in five
 // sequential experiments have decided, half of them by 0.9 to 1.1 times the fixed total.
 struct Plan {

@@ -51,6 +51,9 @@ TEST(Planning, WhatAPersonIsShown) {
   EXPECT_EQ(plan_for(60, 100).boundary_plan, kLeastPlan);
   EXPECT_EQ(smaller_arm_factor(1), 1);
   EXPECT_NEAR(smaller_arm_factor(9), 5.0 / 9, 1e-12);
+  EXPECT_EQ(total_of(100, 0.5), 200);
+  EXPECT_NEAR(total_of(100, 0.1), 100 * 5.0 / 9 / 0.1, 1e-9);
+  EXPECT_NEAR(total_of(100, 0.9), total_of(100, 0.1), 1e-9);
 }
 
 }  // namespace

@@ -1,0 +1,21 @@
+// Composite rows, arrays and JSON, between C++ and the server.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "pg/postgres.h"
+
+namespace trainer::pg {
+
+// The row that a function with these OUT columns, at most 16, returns. nullopt is NULL.
+Datum row_of(FunctionCallInfo fcinfo, const std::vector<std::optional<Datum>>& columns);
+
+std::optional<Datum> number_of(double value);
+Datum jsonb_of(std::string_view json);
+
+// Of a boolean[], bigint[] or double precision[] of one dimension without nulls; anything else is an error.
+std::vector<Datum> elements_of(Datum array, Oid type);
+
+}  // namespace trainer::pg
