@@ -1,6 +1,8 @@
 -- Drift: what each stream's reference is, what is seen beside it, what too little is, and what a drift leads to. Replies, scores and verdicts are written by
 -- hand, in the past, and the worker's looks are called.
 SET client_min_messages = warning;
+-- What a drift that is a regression leads to is in regressions.sql.
+SET trainer.rollback_on_regression = off;
 DROP EXTENSION IF EXISTS trainer CASCADE;
 CREATE EXTENSION trainer CASCADE;
 \set VERBOSITY default

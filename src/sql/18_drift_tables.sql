@@ -2,7 +2,7 @@
 
 CREATE TABLE @extschema@.trainer_drift_streams (
   organization_id uuid NOT NULL,
-  stream text NOT NULL CHECK (stream IN ('quality_score', 'user_approval', 'input_length', 'platform_mix', 'input_vocabulary')),
+  stream text NOT NULL CHECK (stream IN ('quality_score', 'user_approval', 'response_time_ms', 'errors', 'input_length', 'platform_mix', 'input_vocabulary')),
   custom_model_id uuid,
   serving_since timestamptz,
   begins_at timestamptz NOT NULL,

@@ -16,6 +16,19 @@ AS $$
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_drift_limits() IS 'the least and the most that a drift is judged by';
 
+-- tolerance: a change of the mean that is none. worse: the side on which a change is a regression of the model; where a fall of times and errors is no drift,
+-- the other side is not looked at.
+CREATE FUNCTION @extschema@.trainer_drift_stream_list(
+  OUT stream text, OUT place integer, OUT tolerance double precision, OUT worse text, OUT is_one_sided boolean)
+RETURNS SETOF record
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  VALUES ('quality_score', 1, 0.02::double precision, 'drop', false), ('user_approval', 2, 0.03, 'drop', false), ('response_time_ms', 3, 0.02, 'rise', true),
+         ('errors', 4, 0.02, 'rise', true), ('input_length', 5, NULL, NULL, NULL), ('platform_mix', 6, NULL, NULL, NULL), ('input_vocabulary', 7, NULL, NULL, NULL)
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_drift_stream_list() IS 'the streams of an organization, and what a change of each is';
+
 CREATE FUNCTION @extschema@.trainer_score_drift(
   n bigint, total double precision, squares double precision, tolerance double precision, outcomes double precision[], INOUT masses double precision[],
   OUT statistic double precision, OUT threshold double precision)
@@ -52,7 +65,9 @@ AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.trainer_vocabulary_drift(bytea, bytea, double precision, bigint) IS
   'do two windows, each the word sets of its texts in a row, use the same words? The statistic is one by how often texts that are dealt out at random differ as much';
 
--- Every reply after the last one that was seen, in their order. One counts when what serves has written it and it became a response, and of scores when it has one.
+-- Every reply after the last one that was seen, in their order. Scores and verdicts are of those that became a response; a reply that nobody judged within a day
+-- says nothing, since a weekend without reviewers would look like a bad model. A reply is slow when it took longer than 95 in 100 of the reference did, and an
+-- error when another one had to answer for the model that serves.
 CREATE FUNCTION @extschema@.trainer_drift_units(seen @extschema@.trainer_drift_streams, most integer DEFAULT 5000)
 RETURNS TABLE (created_at timestamptz, id uuid, value double precision)
 LANGUAGE plpgsql STABLE
@@ -61,21 +76,33 @@ AS $$
 #variable_conflict use_column
 DECLARE
   b jsonb;
-  value text := $value$(SELECT count(*) FROM (SELECT FROM @extschema@.model_feedback AS f WHERE f.organization_id = $1 AND f.response_id = g.response_id
-    AND f.feedback_type = 'approved' AND f.created_at < g.created_at + $6 LIMIT 1) AS approved)$value$;
+  counts text := 'g.custom_model_id IS NOT DISTINCT FROM $2 AND NOT g.withheld AND g.response_id IS NOT NULL';
+  value text;
 BEGIN
-  IF seen.stream = 'quality_score' THEN
-    b := @extschema@.trainer_bound_tables();
-    value := CASE WHEN b ? 'quality'
-      THEN format('(SELECT max(q.%1$I::numeric) FROM %2$s AS q WHERE q.%3$I = g.response_id AND q.%1$I BETWEEN 0 AND 1)',
-                  b #>> '{quality,columns,rqc_score}', b #>> '{quality,relation}', b #>> '{quality,columns,response_id}')
-      ELSE '(SELECT max(f.quality_score) FROM @extschema@.model_feedback AS f WHERE f.organization_id = $1 AND f.response_id = g.response_id)' END;
-  END IF;
+  CASE seen.stream
+    WHEN 'quality_score' THEN
+      b := @extschema@.trainer_bound_tables();
+      value := CASE WHEN b ? 'quality'
+        THEN format('(SELECT max(q.%1$I::numeric) FROM %2$s AS q WHERE q.%3$I = g.response_id AND q.%1$I BETWEEN 0 AND 1)',
+                    b #>> '{quality,columns,rqc_score}', b #>> '{quality,relation}', b #>> '{quality,columns,response_id}')
+        ELSE '(SELECT max(f.quality_score) FROM @extschema@.model_feedback AS f WHERE f.organization_id = $1 AND f.response_id = g.response_id)' END;
+    WHEN 'user_approval' THEN
+      value := $value$(SELECT max((f.feedback_type = 'approved')::integer) FROM @extschema@.model_feedback AS f
+        WHERE f.organization_id = $1 AND f.response_id = g.response_id AND f.feedback_type IN ('approved', 'rejected', 'edited', 'regenerated')
+          AND f.created_at < g.created_at + $6)$value$;
+    WHEN 'response_time_ms' THEN
+      counts := 'g.custom_model_id IS NOT DISTINCT FROM $2 AND NOT g.withheld';
+      value := CASE WHEN seen.reference IS NULL THEN '0' ELSE format('(g.response_time_ms > %L::double precision)::integer', seen.reference ->> 'p95') END;
+    WHEN 'errors' THEN
+      counts := format('g.experiment_id IS NULL AND (g.custom_model_id = $2 OR g.reason ~ %L)',
+                       (SELECT '(^|; )' || m.kind || ': ' FROM @extschema@.custom_models AS m WHERE m.id = seen.custom_model_id));
+      value := '(g.custom_model_id IS DISTINCT FROM $2)::integer';
+  END CASE;
   RETURN QUERY EXECUTE format($query$
-    SELECT g.created_at, g.id, CASE WHEN g.custom_model_id IS NOT DISTINCT FROM $2 AND NOT g.withheld AND g.response_id IS NOT NULL THEN %s::double precision END
+    SELECT g.created_at, g.id, CASE WHEN %s THEN %s::double precision END
     FROM (SELECT r.* FROM @extschema@.trainer_generations AS r
           WHERE r.organization_id = $1 AND (r.created_at, r.id) > ($3, $4) AND r.created_at <= now() - $5 ORDER BY r.created_at, r.id LIMIT $7) AS g
-    ORDER BY g.created_at, g.id $query$, value)
+    ORDER BY g.created_at, g.id $query$, counts, value)
     USING seen.organization_id, seen.custom_model_id, seen.seen_at, seen.seen_id,
           (SELECT CASE seen.stream WHEN 'user_approval' THEN l.approval_window ELSE l.lag END FROM @extschema@.trainer_drift_limits() AS l),
           (SELECT l.approval_window FROM @extschema@.trainer_drift_limits() AS l), most;
@@ -129,12 +156,48 @@ AS $$
   DELETE FROM @extschema@.trainer_drift_streams AS d WHERE d.organization_id = $1;
   INSERT INTO @extschema@.trainer_drift_streams (organization_id, stream, custom_model_id, serving_since, begins_at, seen_at)
     SELECT $1, s.stream, m.id, m.deployed_at, t.at, t.at
-    FROM unnest(ARRAY['quality_score', 'user_approval', 'input_length', 'platform_mix', 'input_vocabulary']) AS s (stream)
+    FROM @extschema@.trainer_drift_stream_list() AS s
     LEFT JOIN @extschema@.custom_models AS m ON m.organization_id = $1 AND m.is_active
     CROSS JOIN LATERAL (SELECT greatest($2, now() - interval '30 days') AS at) AS t
     ON CONFLICT DO NOTHING;
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_begin_drift_streams(uuid, timestamptz) IS 'begins a new reference of each stream, by the model that serves now';
+
+CREATE FUNCTION @extschema@.trainer_is_regression(drifted @extschema@.trainer_drift_streams) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT coalesce(drifted.custom_model_id IS NOT NULL
+    AND (SELECT sum(m) FROM unnest(CASE l.worse WHEN 'drop' THEN drifted.masses[1:6] WHEN 'rise' THEN drifted.masses[7:12] END) AS m) >= drifted.threshold, false)
+  FROM @extschema@.trainer_drift_stream_list() AS l WHERE l.stream = drifted.stream
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_is_regression(@extschema@.trainer_drift_streams) IS 'whether a stream has become worse than it was when its model was put to serve';
+
+CREATE FUNCTION @extschema@.trainer_roll_back_regression(drifted @extschema@.trainer_drift_streams) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  previous @extschema@.custom_models;
+BEGIN
+  IF NOT current_setting('trainer.rollback_on_regression')::boolean THEN
+    RETURN false;
+  END IF;
+  -- What serves by now may be another one.
+  PERFORM FROM @extschema@.custom_models AS m
+    WHERE m.organization_id = drifted.organization_id AND m.id = drifted.custom_model_id AND m.is_active AND m.deployed_at = drifted.serving_since FOR UPDATE;
+  -- What makes two versions worse within a day is not the version.
+  IF NOT FOUND OR EXISTS (SELECT FROM @extschema@.trainer_event_log AS e
+                          WHERE e.organization_id = drifted.organization_id AND e.kind = 'regression_rolled_back' AND e.created_at > clock_timestamp() - interval '1 day') THEN
+    RETURN false;
+  END IF;
+  previous := @extschema@.trainer_rollback_model(drifted.organization_id, 'regression of ' || drifted.stream);
+  PERFORM @extschema@.trainer_log_event(drifted.organization_id, drifted.custom_model_id, 'regression_rolled_back',
+    jsonb_build_object('stream', drifted.stream, 'reference', drifted.reference, 'current', drifted.current, 'serving', previous.id));
+  RETURN true;
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_roll_back_regression(@extschema@.trainer_drift_streams) IS
+  'goes back to the model that served before one that has become worse: true when it did. Not where trainer.rollback_on_regression is off, and once a day at most';
 
 -- Once a drift: whoever is second finds it written. A retraining is considered where retraining is on at all, and goes by all other rules.
 CREATE FUNCTION @extschema@.trainer_tell_drift(drifted @extschema@.trainer_drift_streams) RETURNS void
@@ -143,7 +206,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   PERFORM @extschema@.trainer_log_event(drifted.organization_id, drifted.custom_model_id, 'drift', jsonb_build_object('stream', drifted.stream,
-    'reference', drifted.reference, 'current', drifted.current, 'statistic', drifted.statistic, 'threshold', drifted.threshold));
+    'reference', drifted.reference, 'current', drifted.current, 'statistic', drifted.statistic, 'threshold', drifted.threshold,
+    'regression', @extschema@.trainer_is_regression(drifted)));
+  -- What serves from now on is not what drifted.
+  IF @extschema@.trainer_is_regression(drifted) AND @extschema@.trainer_roll_back_regression(drifted) THEN
+    RETURN;
+  END IF;
   IF current_setting('trainer.retrain_threshold')::integer > 0 THEN
     INSERT INTO @extschema@.trainer_retraining_decisions (organization_id, custom_model_id, feedback, reason, drift)
       SELECT m.organization_id, m.id, coalesce(c.feedback, 0), 'drift of ' || drifted.stream, drifted.stream
@@ -156,6 +224,17 @@ END $$;
 COMMENT ON FUNCTION @extschema@.trainer_tell_drift(@extschema@.trainer_drift_streams) IS
   'tells of a stream that has drifted, and has a retraining of the model that serves considered';
 
+CREATE FUNCTION @extschema@.trainer_slow_reference(seen @extschema@.trainer_drift_streams) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT jsonb_build_object('p95', round(percentile_cont(0.95) WITHIN GROUP (ORDER BY g.response_time_ms)::numeric))
+  FROM @extschema@.trainer_generations AS g
+  WHERE g.organization_id = seen.organization_id AND g.custom_model_id IS NOT DISTINCT FROM seen.custom_model_id AND NOT g.withheld
+    AND g.created_at > seen.begins_at AND (g.created_at, g.id) <= (seen.seen_at, seen.seen_id)
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_slow_reference(@extschema@.trainer_drift_streams) IS 'the milliseconds that 95 of 100 replies of the reference did not need';
+
 -- A batch at a time: first the reference, then what came after it.
 CREATE FUNCTION @extschema@.trainer_look_at_scores(seen @extschema@.trainer_drift_streams) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
@@ -164,6 +243,7 @@ AS $$
 #variable_conflict use_variable
 DECLARE
   limits record := @extschema@.trainer_drift_limits();
+  judgement record := (SELECT l FROM @extschema@.trainer_drift_stream_list() AS l WHERE l.stream = seen.stream);
   batch record;
   judged record;
   result @extschema@.trainer_drift_streams := seen;
@@ -189,11 +269,19 @@ BEGIN
     result.total := seen.total + batch.total;
     result.squares := seen.squares + batch.squares;
     IF result.n >= limits.least_units AND result.seen_at >= seen.begins_at + limits.reference_time THEN
-      result.reference := jsonb_build_object('n', result.n, 'mean', round((result.total / result.n)::numeric, 4));
+      IF seen.stream = 'response_time_ms' THEN
+        result.reference := @extschema@.trainer_slow_reference(result);
+        result.total := result.n * 0.05;
+        result.squares := result.total;
+      END IF;
+      result.reference := coalesce(result.reference, '{}') || jsonb_build_object('n', result.n, 'mean', round((result.total / result.n)::numeric, 4));
     END IF;
   ELSIF batch.n > 0 THEN
-    judged := @extschema@.trainer_score_drift(seen.n, seen.total, seen.squares, CASE seen.stream WHEN 'quality_score' THEN 0.02 ELSE 0.03 END,
-                                              batch.outcomes, seen.masses);
+    judged := @extschema@.trainer_score_drift(seen.n, seen.total, seen.squares, judgement.tolerance, batch.outcomes, seen.masses);
+    IF judgement.is_one_sided THEN
+      judged.masses := array_fill(0::double precision, ARRAY[6]) || judged.masses[7:12];
+      judged.statistic := (SELECT sum(m) FROM unnest(judged.masses) AS m);
+    END IF;
     result.masses := judged.masses;
     result.statistic := judged.statistic;
     result.threshold := judged.threshold;
@@ -325,9 +413,13 @@ BEGIN
     PERFORM @extschema@.trainer_begin_drift_streams($1, coalesce(serving.deployed_at, CASE WHEN known.organization_id IS NOT NULL THEN now() END,
       (SELECT min(g.created_at) - interval '1 microsecond' FROM @extschema@.trainer_generations AS g WHERE g.organization_id = $1)));
   END IF;
-  FOR stream IN SELECT d.* FROM @extschema@.trainer_drift_streams AS d WHERE d.organization_id = $1 AND d.stream IN ('quality_score', 'user_approval') ORDER BY d.stream LOOP
-    told := told + @extschema@.trainer_look_at_scores(stream)::integer;
-  END LOOP;
+  -- While an experiment runs, two models are compared by it at the same time, which is better than with the past: what they did is looked at when it has ended.
+  IF @extschema@.trainer_running_experiment($1) IS NULL THEN
+    FOR stream IN SELECT d.* FROM @extschema@.trainer_drift_streams AS d JOIN @extschema@.trainer_drift_stream_list() AS l ON l.stream = d.stream
+                  WHERE d.organization_id = $1 AND l.tolerance IS NOT NULL ORDER BY l.place LOOP
+      told := told + @extschema@.trainer_look_at_scores(stream)::integer;
+    END LOOP;
+  END IF;
   RETURN told + @extschema@.trainer_look_at_inputs($1);
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_look_at_drift(uuid) IS
@@ -341,7 +433,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT s.stream, d.reference, d.current, d.statistic, d.threshold, d.since IS NOT NULL, d.since
-  FROM unnest(ARRAY['quality_score', 'user_approval', 'input_length', 'platform_mix', 'input_vocabulary']) WITH ORDINALITY AS s (stream, place)
+  FROM @extschema@.trainer_drift_stream_list() AS s
   LEFT JOIN @extschema@.custom_models AS m ON m.organization_id = $1 AND m.is_active
   LEFT JOIN @extschema@.trainer_drift_streams AS d
     ON d.organization_id = $1 AND d.stream = s.stream AND (d.custom_model_id, d.serving_since) IS NOT DISTINCT FROM (m.id, m.deployed_at)
