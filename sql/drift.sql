@@ -76,7 +76,7 @@ SELECT look(1);
 SELECT * FROM report(1);
 SELECT n, cardinality(masses) AS masses, seen_at > now() - interval '12 days' AS seen FROM trainer_drift_streams WHERE organization_id = org(1) AND stream = 'user_approval';
 -- 300 units and a week: it is whole. What is seen after it is the same.
-SELECT seen(1, 100, '11 days', '10 minutes', 0.8, 0.8, 6, 'b');
+SELECT seen(1, 100, '11 days', '10 minutes', 0.8, 0.8, 6, 'a');
 SELECT look(1);
 SELECT * FROM report(1);
 SELECT seen(1, 600, '9 days', '12 minutes', 0.8, 0.8, 6, 'a');
@@ -109,9 +109,8 @@ SELECT look(2), look(3);
 SELECT detail ->> 'stream' AS stream, count(*) AS told, bool_and(custom_model_id IN (model(2), model(3))) AS of_the_model FROM trainer_event_log WHERE kind = 'drift' GROUP BY 1 ORDER BY 1;
 -- One decision a model is open at a time; it goes by the same rules as any other.
 SELECT m.id = model(2) AS two, d.decision, d.reason, d.drift, d.generation, d.feedback, d.forced, d.due_at IS NOT NULL AS due FROM trainer_retraining_decisions AS d JOIN custom_models AS m ON m.id = d.custom_model_id ORDER BY 1, d.created_at;
-UPDATE custom_models SET created_at = now() - interval '20 days';
 SELECT r.decision, r.reason FROM trainer_retraining_decisions AS d, trainer_retrain(d.id) AS r ORDER BY r.reason;
-UPDATE custom_models SET created_at = now();
+UPDATE custom_models SET created_at = now() - interval '20 days';
 SELECT r.decision, r.reason FROM trainer_retraining_decisions AS d, trainer_retrain(d.id) AS r ORDER BY r.reason;
 
 -- A drift stays one until there is another reference: by another deployment, or because it is accepted.
@@ -128,12 +127,12 @@ SELECT look(3);
 SELECT count(*) FILTER (WHERE serving_since = (SELECT deployed_at FROM custom_models WHERE id = model(3)) AND reference IS NULL) AS begin_anew FROM trainer_drift_streams WHERE organization_id = org(3);
 
 -- Replies of other models, and those that were never used, do not count; no more does a score that is not between 0 and 1.
-SELECT seen(4, 320, '20 days', '40 minutes', 0.8, 0.8, 6, 'a');
-UPDATE trainer_generations SET custom_model_id = NULL WHERE organization_id = org(4) AND get_byte(uuid_send(id), 0) < 10;
-UPDATE trainer_generations SET response_id = NULL WHERE organization_id = org(4) AND custom_model_id IS NOT NULL AND get_byte(uuid_send(id), 0) > 250;
+SELECT seen(4, 290, '20 days', '40 minutes', 0.8, 0.8, 6, 'a');
+UPDATE trainer_generations SET custom_model_id = NULL WHERE organization_id = org(4) AND get_byte(uuid_send(comment_id), 0) < 50;
+UPDATE trainer_generations SET response_id = NULL WHERE organization_id = org(4) AND custom_model_id IS NOT NULL AND get_byte(uuid_send(comment_id), 0) > 200;
 INSERT INTO roast_metadata SELECT response_id, 1.01 FROM trainer_generations WHERE organization_id = org(4);
 SELECT look(4);
-SELECT (SELECT count(*) FROM trainer_generations WHERE organization_id = org(4) AND custom_model_id = model(4) AND response_id IS NOT NULL) = n AS counted FROM trainer_drift_streams WHERE organization_id = org(4) AND stream = 'quality_score';
+SELECT (SELECT count(*) FROM trainer_generations WHERE organization_id = org(4) AND custom_model_id = model(4) AND response_id IS NOT NULL) = n AS counted, n FROM trainer_drift_streams WHERE organization_id = org(4) AND stream = 'quality_score';
 
 -- Without a custom model: the base model has its streams as well, and no retraining.
 SELECT seen(6, 400, '20 days', '30 minutes', NULL, 0.8, 6, 'a'), seen(6, 400, '11 days', '30 minutes', NULL, 0.4, 6, 'a');

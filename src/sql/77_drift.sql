@@ -107,7 +107,7 @@ END $$;
 COMMENT ON FUNCTION @extschema@.trainer_drift_inputs(uuid, timestamptz, timestamptz) IS
   'comments of the app that replies were asked for in a window, the same ones each time';
 
-CREATE FUNCTION @extschema@.trainer_drift_window_end(organization_id uuid, after timestamptz, least interval) RETURNS timestamptz
+CREATE FUNCTION @extschema@.trainer_drift_window_end(organization_id uuid, after timestamptz, shortest interval) RETURNS timestamptz
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
