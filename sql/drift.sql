@@ -40,9 +40,9 @@ SELECT trainer_score_drift(400, 300, 240, 0.03, '{0.5}', '{1}');
 
 -- --- the streams ---
 -- n replies of an organization, one every `gap` from `since` ago on: score and approval by what they are in the mean, comments of about so many words of a kind.
-CREATE FUNCTION seen(org int, n int, since interval, gap interval, score numeric, approved numeric, words int, kind text, of_x numeric DEFAULT 0.5) RETURNS bigint LANGUAGE sql AS $$
+CREATE FUNCTION replied(org int, n int, since interval, gap interval, score numeric, approved numeric, words int, kind text, of_x numeric DEFAULT 0.5) RETURNS bigint LANGUAGE sql AS $$
   WITH made AS (
-    SELECT md5(org || kind || since || i)::uuid AS id, now() - since + i * gap AS at, i FROM generate_series(1, n) AS i),
+    SELECT md5(org || kind || extract(epoch FROM since)::int || '/' || i)::uuid AS id, now() - since + i * gap AS at, i FROM generate_series(1, n) AS i),
   comment AS (
     INSERT INTO comments SELECT id, org(org), CASE WHEN get_byte(uuid_send(id), 3) < 256 * of_x THEN 'x' ELSE 'bluesky' END,
       (SELECT string_agg(kind || get_byte(uuid_send(id), w % 16) % 20, ' ') FROM generate_series(1, words + get_byte(uuid_send(id), 4) % 4) AS w) FROM made),
@@ -71,15 +71,15 @@ RETURNS SETOF record LANGUAGE sql AS $$
 -- Too little: nothing is known, a reference that is not whole, a window that is not.
 SELECT * FROM report(1);
 SELECT look(1);
-SELECT seen(1, 250, '19 days', '45 minutes', 0.8, 0.8, 6, 'a');
+SELECT replied(1, 250, '19 days', '45 minutes', 0.8, 0.8, 6, 'a');
 SELECT look(1);
 SELECT * FROM report(1);
 SELECT n, cardinality(masses) AS masses, seen_at > now() - interval '12 days' AS seen FROM trainer_drift_streams WHERE organization_id = org(1) AND stream = 'user_approval';
 -- 300 units and a week: it is whole. What is seen after it is the same.
-SELECT seen(1, 100, '11 days', '10 minutes', 0.8, 0.8, 6, 'a');
+SELECT replied(1, 100, '11 days', '10 minutes', 0.8, 0.8, 6, 'a');
 SELECT look(1);
 SELECT * FROM report(1);
-SELECT seen(1, 600, '9 days', '12 minutes', 0.8, 0.8, 6, 'a');
+SELECT replied(1, 600, '9 days', '12 minutes', 0.8, 0.8, 6, 'a');
 SELECT look(1);
 SELECT * FROM report(1) WHERE stream IN ('quality_score', 'user_approval', 'input_length', 'platform_mix');
 -- What it says is what plain SQL says: of scores and approvals the last 200, and of inputs the last window.
@@ -99,9 +99,9 @@ SELECT abs(r.statistic - d.statistic) < 1e-9 AS the_same FROM trainer_drift_repo
   FROM unnest(ARRAY['x', 'bluesky']) AS k) AS c, trainer_category_drift(c.a, c.b) AS d WHERE r.stream = 'platform_mix';
 
 -- Scores and approvals fall, one organization; the comments are other ones in another.
-SELECT seen(2, 400, '20 days', '30 minutes', 0.8, 0.8, 6, 'a'), seen(3, 400, '20 days', '30 minutes', 0.8, 0.8, 6, 'a');
+SELECT replied(2, 400, '20 days', '30 minutes', 0.8, 0.8, 6, 'a'), replied(3, 400, '20 days', '30 minutes', 0.8, 0.8, 6, 'a');
 SELECT look(2), look(3);
-SELECT seen(2, 400, '11 days', '30 minutes', 0.7, 0.5, 6, 'a'), seen(3, 400, '11 days', '30 minutes', 0.8, 0.8, 20, 'b', 0.9);
+SELECT replied(2, 400, '11 days', '30 minutes', 0.7, 0.5, 6, 'a'), replied(3, 400, '11 days', '30 minutes', 0.8, 0.8, 20, 'b', 0.9);
 SELECT look(2), look(3);
 SELECT stream, reference, current, statistic >= threshold AS beyond, drifted, since FROM report(2);
 SELECT stream, reference, current, statistic >= threshold AS beyond, drifted, since FROM report(3);
@@ -114,7 +114,7 @@ UPDATE custom_models SET created_at = now() - interval '20 days';
 SELECT r.decision, r.reason FROM trainer_retraining_decisions AS d, trainer_retrain(d.id) AS r ORDER BY r.reason;
 
 -- A drift stays one until there is another reference: by another deployment, or because it is accepted.
-SELECT seen(2, 60, '2 days', '10 minutes', 0.8, 0.8, 6, 'a');
+SELECT replied(2, 60, '2 days', '10 minutes', 0.8, 0.8, 6, 'a');
 SELECT look(2);
 SELECT stream, drifted FROM report(2) WHERE drifted;
 SELECT count(*) FILTER (WHERE reference IS NULL AND statistic IS NULL AND NOT drifted) AS begin_anew FROM trainer_accept_drift(org(2));
@@ -127,7 +127,7 @@ SELECT look(3);
 SELECT count(*) FILTER (WHERE serving_since = (SELECT deployed_at FROM custom_models WHERE id = model(3)) AND reference IS NULL) AS begin_anew FROM trainer_drift_streams WHERE organization_id = org(3);
 
 -- Replies of other models, and those that were never used, do not count; no more does a score that is not between 0 and 1.
-SELECT seen(4, 290, '20 days', '40 minutes', 0.8, 0.8, 6, 'a');
+SELECT replied(4, 290, '20 days', '40 minutes', 0.8, 0.8, 6, 'a');
 UPDATE trainer_generations SET custom_model_id = NULL WHERE organization_id = org(4) AND get_byte(uuid_send(comment_id), 0) < 50;
 UPDATE trainer_generations SET response_id = NULL WHERE organization_id = org(4) AND custom_model_id IS NOT NULL AND get_byte(uuid_send(comment_id), 0) > 200;
 INSERT INTO roast_metadata SELECT response_id, 1.01 FROM trainer_generations WHERE organization_id = org(4);
@@ -135,14 +135,14 @@ SELECT look(4);
 SELECT (SELECT count(*) FROM trainer_generations WHERE organization_id = org(4) AND custom_model_id = model(4) AND response_id IS NOT NULL) = n AS counted, n FROM trainer_drift_streams WHERE organization_id = org(4) AND stream = 'quality_score';
 
 -- Without a custom model: the base model has its streams as well, and no retraining.
-SELECT seen(6, 400, '20 days', '30 minutes', NULL, 0.8, 6, 'a'), seen(6, 400, '11 days', '30 minutes', NULL, 0.4, 6, 'a');
+SELECT replied(6, 400, '20 days', '30 minutes', NULL, 0.8, 6, 'a'), replied(6, 400, '11 days', '30 minutes', NULL, 0.4, 6, 'a');
 SELECT look(6);
 SELECT stream, reference, drifted FROM report(6) WHERE stream IN ('quality_score', 'user_approval');
 SELECT count(*) FROM trainer_retraining_decisions WHERE organization_id = org(6);
 -- The app's comments are gone: of such a window nothing is said.
-SELECT seen(5, 400, '20 days', '30 minutes', 0.8, 0.8, 6, 'a');
+SELECT replied(5, 400, '20 days', '30 minutes', 0.8, 0.8, 6, 'a');
 SELECT look(5);
-SELECT seen(5, 400, '11 days', '30 minutes', 0.8, 0.8, 20, 'b');
+SELECT replied(5, 400, '11 days', '30 minutes', 0.8, 0.8, 20, 'b');
 DELETE FROM comments WHERE organization_id = org(5);
 SELECT look(5);
 SELECT stream, reference IS NOT NULL AS has_reference, statistic IS NOT NULL AS has_statistic, drifted FROM report(5);
@@ -153,4 +153,4 @@ SELECT trainer_look_at_drift(org(5));
 SELECT count(*) FROM trainer_drift_report(NULL);
 DROP EXTENSION trainer CASCADE;
 DROP TABLE organizations, comments, responses, roast_metadata;
-DROP FUNCTION org, model, seen, look, report;
+DROP FUNCTION org, model, replied, look, report;
