@@ -1,4 +1,5 @@
-# Drift: scores and comments that are no longer what they were, seen by the worker, which dies over it; told once, and a reason to train anew.
+# Drift: scores and comments that are no longer what they were, seen by the worker, which dies over it; told once, and a reason to train anew, or to go back
+# to the former model.
 use strict;
 use warnings;
 
@@ -13,7 +14,7 @@ use Time::HiRes qw(sleep time);
 
 matrix('Experiments');
 my $sandbox = start_sandbox(job_seconds => 0.2, max_seconds => 600, api_key => undef);
-my $node = start_node('drift', $sandbox, organizations => 2, 'trainer.experiment_interval' => '200ms', 'trainer.retrain_threshold' => 100_000_000);
+my $node = start_node('drift', $sandbox, organizations => 2, 'trainer.experiment_interval' => '200ms', 'trainer.retrain_threshold' => 100_000_000, 'trainer.rollback_on_regression' => 'off');
 
 sub value { return $node->safe_psql('postgres', $_[0]) }
 
@@ -46,7 +47,7 @@ sub report { return value("SELECT string_agg(stream, ' ' ORDER BY stream) FROM t
 
 staged('X8', 'scores and comments that drift; the worker dies between the look that sees it and its commit, and the server', sub {
 	past($_, 400, 20, 0.8, 0.8, 'weather') for 1, 2;
-	wait_until("there are references of organization $_", sub { report($_, 'reference IS NOT NULL') eq 'input_length input_vocabulary platform_mix quality_score user_approval' }, 60) for 1, 2;
+	wait_until("there are references of organization $_", sub { report($_, 'reference IS NOT NULL') eq 'errors input_length input_vocabulary platform_mix quality_score response_time_ms user_approval' }, 60) for 1, 2;
 	is(value("SELECT count(*) FROM trainer_event_log WHERE kind = 'drift'"), 0, 'nothing has drifted');
 
 	my $killed = deaths($node);
@@ -65,7 +66,7 @@ staged('X8', 'scores and comments that drift; the worker dies between the look t
 	sleep 2;
 	is(report(1, 'drifted'), $drifted, 'and nothing else, after the server has died, too');
 	is(report(2, 'drifted'), '', 'where all is as it was, nothing has');
-	is(report(2, 'statistic IS NOT NULL'), 'input_length input_vocabulary platform_mix quality_score user_approval', 'and it was looked at');
+	is(report(2, 'statistic IS NOT NULL'), 'errors input_length input_vocabulary platform_mix quality_score response_time_ms user_approval', 'and it was looked at');
 	is(value("SELECT string_agg(detail ->> 'stream', ' ' ORDER BY detail ->> 'stream') FROM trainer_event_log WHERE kind = 'drift'"), $drifted, 'each was told once');
 	is(value(<<"SQL"), 't', 'what was seen in batches and over deaths is what all of it at once gives');
 WITH unit AS (
@@ -89,6 +90,30 @@ SQL
 	like(value('SELECT drift FROM trainer_retraining_decisions'), qr/^(?:user_approval|input_\w+)$/, 'because of the drift');
 	is(value("SELECT count(*) FROM custom_models WHERE organization_id = '${\ org(1)}'"), 2, 'once');
 	return 'told once a stream; one decision';
+});
+
+staged('X9', 'a model that serves becomes worse; the worker dies between the rollback and its commit, and the server', sub {
+	my $serving = "SELECT count(*) FROM custom_models WHERE organization_id = '${\ org(2)}' AND is_active";
+	is(value($serving), 1, 'a model of its own serves');
+	set_setting($node, 'trainer.rollback_on_regression', 'on');
+	wait_for_reload($node, 'trainer.rollback_on_regression', 'on');
+	my $killed = deaths($node);
+	set_faults($node, 'drift-told:crash');
+	past(2, 60, 1.5, 0.5, 0.8, 'weather');
+	wait_until('it dies between the rollback and its commit', sub { fault_met($node, 'drift-told:crash') }, 60);
+	wait_for_restart($node, $killed + 1);
+	set_faults($node);
+	wait_until('it is taken back', sub { value($serving) == 0 }, 60);
+	kill_server($node);
+	$node->start;
+	wait_for_worker($node);
+	sleep 1;
+	is(value($serving), 0, '... and stays so after the server has died');
+	is(value("SELECT string_agg(kind, ' ' ORDER BY id) FROM trainer_event_log WHERE organization_id = '${\ org(2)}' AND (kind IN ('drift', 'model_rolled_back', 'regression_rolled_back'))"),
+		'drift model_rolled_back regression_rolled_back', '... once');
+	my $comment = value("SELECT id FROM comments WHERE organization_id = '${\ org(2)}' LIMIT 1");
+	is(value("SELECT rung FROM trainer_generate('$comment')"), 'base', 'the next reply comes from what served before');
+	return 'taken back once; the base model answers';
 });
 
 check_invariants($node, $sandbox, crashed => 1);
