@@ -3,20 +3,11 @@
 
 #include <optional>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "core/result.h"
 #include "pg/guard.h"
 
 namespace trainer::pg {
-
-// What a pure function refuses is refused to whoever called.
-template <class T>
-T value_or_fail(core::Result<T> result) {
-  if (!result.ok()) fail(result.error());
-  return std::move(result).value();
-}
 
 // The row that a function with these OUT columns, at most 16, returns. nullopt is NULL.
 Datum row_of(FunctionCallInfo fcinfo, const std::vector<std::optional<Datum>>& columns);
