@@ -12,10 +12,11 @@ use Requests;
 use Recording;
 use Serving;
 use Feedback;
+use Votes;
 
 my %sets = (dataset => \&Dataset::measure, requests => \&Requests::measure, recording => \&Recording::measure,
-    serving => \&Serving::measure, feedback => \&Feedback::measure);
-my @order = qw(dataset requests recording serving feedback);
+    serving => \&Serving::measure, feedback => \&Feedback::measure, votes => \&Votes::measure);
+my @order = qw(dataset requests recording serving feedback votes);
 
 my ($dir, $quick, @only);
 GetOptions('dir=s' => \$dir, 'quick' => \$quick, 'only=s' => \@only) && $dir or die "measure.pl is called by bench/run\n";
@@ -42,6 +43,7 @@ for my $name (@only) {
     print STDERR "$name ...\n";
     $sets{$name}->($postgres, dir => $dir, bench => $FindBin::Bin, quick => $quick);
 }
+exit 0 if "@only" eq 'votes';  # which measures no time
 printf "%s, PostgreSQL %s, shared_buffers 2GB, fsync on; %d minutes%s\n", cpu_model(), $version, (time - $started) / 60,
     $quick ? '; --quick: these figures show that it runs, not how fast' : '';
 print "Medians of paired rounds, in brackets the least and the most.\n";

@@ -54,6 +54,7 @@ SELECT trainer_start_ab_test(org(1), metric => 'likes');
 \echo :SQLSTATE
 SELECT trainer_start_ab_test(org(1), alpha => 0);
 \echo :SQLSTATE
+SELECT trainer_start_ab_test(org(1), alpha => 0.5);
 SELECT trainer_start_ab_test(org(1), options => '{"unit": "moon"}');
 \echo :SQLSTATE
 SELECT trainer_start_ab_test(org(1), options => '{"units": "comment"}');
@@ -138,6 +139,7 @@ SELECT version, is_active FROM custom_models WHERE organization_id = org(1) ORDE
 
 -- --- arms that did not get their shares: no winner ---
 SELECT id AS broken FROM trainer_start_ab_test(org(1), options => '{"approval_window": "0", "quality_window": "0", "stop_on_decision": true}') \gset
+SELECT planned_units, plan FROM ab_tests WHERE id = :'broken';
 SELECT count(seen('w' || n, CASE WHEN n % 5 = 0 THEN 'control' ELSE 'custom' END, '1 minute', CASE WHEN n % 5 = 0 THEN 'rejected' ELSE 'approved' END, '-1 second')) FROM generate_series(1, 500) AS n;
 SELECT metric, decided, decision, sample_ratio_ok, summary FROM trainer_ab_test_results(:'broken');
 SELECT status, decision FROM trainer_look_at_ab_test(:'broken');

@@ -29,6 +29,28 @@ void AsRole::set(const char* name, const std::string& value) {
   guarded([&] { set_config_option(name, text, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false); });
 }
 
+namespace {
+
+// What the worker's own statements are planned by does not fit the app's tables.
+constexpr const char* kPlanSettings[] = {"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"};
+
+// What is deferred would be fired at the commit, with the worker's rights: in a restricted operation the server
+// refuses.
+Oid with_nothing_deferred(Oid role) {
+  execute_once("SET CONSTRAINTS ALL IMMEDIATE");
+  return role;
+}
+
+}  // namespace
+
+AsAttached::AsAttached(Oid role, const std::string& search_path, const std::string& organization_id)
+    : AsRole(with_nothing_deferred(role), SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION) {
+  set("search_path", search_path);
+  set("trainer.organization_id", organization_id);
+  for (const char* name : kPlanSettings) set(name, "on");
+  set("plan_cache_mode", "auto");
+}
+
 StatementTimeout::StatementTimeout(std::chrono::milliseconds timeout) {
   const int ms = static_cast<int>(timeout.count());
   guarded([&] { enable_timeout_after(STATEMENT_TIMEOUT, ms); });

@@ -30,6 +30,13 @@ class AsRole {
   int exceptions_;
 };
 
+// As the role that attached the app's tables, for one organization, in a restricted operation: none of the app's code
+// runs with the worker's rights. `search_path`: trainer_role_search_path() of it.
+class AsAttached : public AsRole {
+ public:
+  AsAttached(Oid role, const std::string& search_path, const std::string& organization_id);
+};
+
 // The server ends what runs for longer, as it does for a session's statement_timeout: the worker waits for it.
 class StatementTimeout {
  public:

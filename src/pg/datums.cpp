@@ -2,8 +2,6 @@
 
 #include <string>
 
-#include "pg/guard.h"
-
 extern "C" {
 #include <access/htup_details.h>
 #include <utils/array.h>
@@ -57,6 +55,16 @@ std::vector<Datum> elements_of(Datum array, Oid type) {
     return all;
   });
   return {found.values, found.values + found.count};
+}
+
+Datum array_of(const std::vector<double>& values) {
+  std::vector<Datum> datums;
+  for (double value : values) datums.push_back(Float8GetDatum(value));
+  Datum* elements = datums.data();
+  const int count = static_cast<int>(datums.size());
+  return guarded([&] {
+    return PointerGetDatum(construct_array(elements, count, FLOAT8OID, sizeof(double), true, TYPALIGN_DOUBLE));
+  });
 }
 
 }  // namespace trainer::pg

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "pg/postgres.h"
+#include "pg/guard.h"
 
 namespace trainer::pg {
 
@@ -17,5 +17,6 @@ Datum jsonb_of(std::string_view json);
 
 // Of a boolean[], bigint[] or double precision[] of one dimension without nulls; anything else is an error.
 std::vector<Datum> elements_of(Datum array, Oid type);
+Datum array_of(const std::vector<double>& values);
 
 }  // namespace trainer::pg

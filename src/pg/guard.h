@@ -15,6 +15,7 @@
 #include <type_traits>
 
 #include "core/error.h"
+#include "core/result.h"
 #include "pg/postgres.h"
 
 namespace trainer::pg {
@@ -52,6 +53,13 @@ class Failure : public std::exception {
 
 [[noreturn]] inline void fail(core::Error error) {
   throw Failure(std::move(error));
+}
+
+// The value, where there is one.
+template <class T>
+T value_or_fail(core::Result<T> result) {
+  if (!result.ok()) fail(result.error());
+  return std::move(result).value();
 }
 
 namespace detail {

@@ -22,18 +22,8 @@ constexpr const char* kNext =
 constexpr const char* kPutOff =
     "SELECT @extschema@.trainer_put_off_retraining($1::uuid, $2, now() + interval '1 hour')";
 
-// What the worker's own statements are planned by does not fit the app's tables.
-constexpr const char* kPlanSettings[] = {"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"};
-
 void decide(const Rows& next) {
-  // What is deferred would be fired at the commit, with the worker's rights: in a restricted operation the server
-  // refuses.
-  execute_once("SET CONSTRAINTS ALL IMMEDIATE");
-  AsRole attached(static_cast<Oid>(next.bigint(0, 2)), SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-  attached.set("search_path", next.text(0, 4));
-  attached.set("trainer.organization_id", next.text(0, 3));
-  for (const char* name : kPlanSettings) attached.set(name, "on");
-  attached.set("plan_cache_mode", "auto");
+  AsAttached attached(static_cast<Oid>(next.bigint(0, 2)), next.text(0, 4), next.text(0, 3));
   StatementTimeout timeout(kTimeout);
   execute("SELECT @extschema@.trainer_retrain($1::uuid)", std::move(Args().text(next.text(0, 0))));
 }

@@ -43,6 +43,7 @@ int retrain_min_new_examples = 10;
 double retrain_margin = 0.05;
 double retry_learning_rate_factor = 0.5;
 bool auto_deploy = true;
+bool rollback_on_regression = true;
 bool exemplar_fallback = true;
 
 // A check hook refuses by returning false; the C++ below it must not let anything out.
@@ -191,6 +192,10 @@ void define_serving_settings() {
                  &default_base_model, "gpt-4o", PGC_SUSET, 0, check_base_model);
   int_setting("trainer.breaker_cooldown", "Sets how long a model that keeps failing is passed over.",
               "Then one session asks it again.", &breaker_cooldown_ms, 30000, 100, 86400000, PGC_SIGHUP, GUC_UNIT_MS);
+  DefineCustomBoolVariable("trainer.rollback_on_regression",
+                           "Sets whether the former model serves again when the one that serves has become worse.",
+                           "Else it is only told.", &rollback_on_regression, true, PGC_SUSET, 0, nullptr, nullptr,
+                           nullptr);
   int_setting("trainer.experiment_interval", "Sets how often running experiments are looked at.",
               "Looking often makes no decision wrong.", &experiment_interval_ms, 60000, 100, 86400000, PGC_SIGHUP,
               GUC_UNIT_MS);

@@ -16,12 +16,6 @@ namespace {
 
 namespace stats = core::stats;
 
-template <class T>
-T value_or_fail(core::Result<T> result) {
-  if (!result.ok()) fail(result.error());
-  return std::move(result).value();
-}
-
 stats::Moments moments_at(FunctionCallInfo fcinfo, int first) {
   return stats::from_sums(PG_GETARG_INT64(first), PG_GETARG_FLOAT8(first + 1), PG_GETARG_FLOAT8(first + 2));
 }

@@ -19,7 +19,7 @@ CREATE TABLE @extschema@.ab_tests (
   unit text NOT NULL CHECK (unit IN ('comment', 'user')),
   salt text NOT NULL DEFAULT gen_random_uuid()::text,
   metric text NOT NULL CHECK (metric IN ('user_approval', 'quality_score', 'response_time_ms', 'cost_cents')),
-  alpha double precision NOT NULL CHECK (alpha BETWEEN 0.0001 AND 0.5),
+  alpha double precision NOT NULL CHECK (alpha BETWEEN 0.0001 AND 0.49),
   planned_units integer NOT NULL CHECK (planned_units BETWEEN 200 AND 1000000),
   stop_on_decision boolean NOT NULL,
   plan jsonb,

@@ -1,4 +1,4 @@
--- Retraining: noticed where feedback is counted, decided and begun by the worker (src/pg/retraining.cpp) in the name of who attached the tables.
+-- Retraining: noticed where feedback is counted or a stream drifts (77_drift.sql), decided and begun by the worker (src/pg/retraining.cpp) in the name of who attached the tables.
 
 -- A row for each model that serves and whose feedback has crossed the threshold again, unless one is open.
 CREATE FUNCTION @extschema@.trainer_note_retraining(custom_model_id uuid, feedback bigint) RETURNS void
@@ -64,7 +64,8 @@ LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
   UPDATE @extschema@.trainer_retraining_decisions AS d
-    SET decision = CASE WHEN $3 IS NULL THEN 'refused' ELSE 'not_now' END, reason = $2, due_at = $3, updated_at = clock_timestamp()
+    SET decision = CASE WHEN $3 IS NULL THEN 'refused' ELSE 'not_now' END, reason = concat('drift of ' || d.drift || ': ', $2), due_at = $3,
+        updated_at = clock_timestamp()
     WHERE d.id = $1 AND d.decision IN ('due', 'not_now')
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_put_off_retraining(uuid, text, timestamptz) IS 'not now, but to be looked at again; until null: never';
@@ -173,7 +174,7 @@ BEGIN
           SELECT FROM @extschema@.trainer_retraining_decisions AS d JOIN @extschema@.custom_models AS m ON m.id = d.new_model_id
           WHERE d.custom_model_id = model.id AND d.decision = 'failed' AND m.parent_model_id = model.id) THEN model.id END);
       UPDATE @extschema@.trainer_retraining_decisions AS d
-        SET decision = 'training', reason = format('feedback: %s', d.feedback), new_model_id = made.id, due_at = NULL, updated_at = clock_timestamp() WHERE d.id = asked.id;
+        SET decision = 'training', reason = coalesce('drift of ' || d.drift, format('feedback: %s', d.feedback)), new_model_id = made.id, due_at = NULL, updated_at = clock_timestamp() WHERE d.id = asked.id;
       IF made.status = 'succeeded' THEN
         PERFORM @extschema@.trainer_begin_comparison(made);
       END IF;

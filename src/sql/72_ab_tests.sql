@@ -54,8 +54,8 @@ BEGIN
   ELSIF coalesce(metric NOT IN ('user_approval', 'quality_score', 'response_time_ms', 'cost_cents'), true) THEN
     RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('metric %s is not known', coalesce(quote_literal(metric), 'NULL')),
       HINT = 'The metrics are user_approval, quality_score, response_time_ms and cost_cents.';
-  ELSIF coalesce(alpha NOT BETWEEN 0.0001 AND 0.5, true) THEN
-    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'alpha is out of range', DETAIL = 'It must be between 0.0001 and 0.5.';
+  ELSIF coalesce(alpha NOT BETWEEN 0.0001 AND 0.49, true) THEN
+    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'alpha is out of range', DETAIL = 'It must be between 0.0001 and 0.49.';
   END IF;
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_require_ab_test(interval, numeric, text, numeric) IS 'an error unless an A/B test can be about that';
@@ -121,7 +121,7 @@ BEGIN
   INSERT INTO @extschema@.ab_tests (organization_id, custom_model_id, control_model_id, traffic, unit, metric, alpha, planned_units, stop_on_decision,
                                     plan, ends_at)
     VALUES ($1, custom.id, wanted.control_model_id, traffic, wanted.unit, metric, alpha,
-            coalesce(wanted.planned_units, least(1000000, greatest(200, (plan ->> 'planned_units')::integer)), 2000), wanted.stop_on_decision,
+            coalesce(wanted.planned_units, least(1000000, greatest(200, coalesce((plan ->> 'planned_units')::integer, 2000)))), wanted.stop_on_decision,
             plan, clock_timestamp() + duration)
     RETURNING * INTO test;
   INSERT INTO @extschema@.ab_test_metrics (organization_id, ab_test_id, metric, is_primary, outcome_window)

@@ -54,6 +54,7 @@ AS $$
           'trainer_binding_problems', 'trainer_host_columns', 'trainer_type_fits', 'trainer_live_column', 'trainer_base_type',
           'trainer_mean_difference', 'trainer_sample_ratio', 'trainer_sample_size', 'trainer_bucket', 'trainer_plan_ab_test', 'trainer_require_ab_test',
           'trainer_ab_test_results', 'trainer_measure_ab_test', 'trainer_ab_test_outcomes', 'trainer_experiment_outcomes', 'trainer_experiment_ratio', 'trainer_rollout_evidence', 'trainer_metric_text', 'trainer_difference_text',
+          'trainer_drift_report', 'trainer_score_drift', 'trainer_category_drift', 'trainer_vocabulary_drift', 'trainer_word_set',
           'trainer_lineage', 'trainer_example_lineage', 'trainer_learned_responses', 'trainer_training_began')
         OR ($1 = 'app' AND p.proname IN (
           'trainer_collect_feedback', 'trainer_require_feedback', 'trainer_feedback_statement',

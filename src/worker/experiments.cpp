@@ -30,6 +30,7 @@ void Experiments::step(milliseconds interval) {
     problem = store([&] { pg::look_at_experiment(experiment); });
     if (problem) log_problem("trainer worker could not look at an experiment", *problem);
   }
+  drift_.step();
   const auto now = Clock::now();
   next_ = now + std::max<Clock::duration>(interval, kShare * (now - start));
 }

@@ -4,18 +4,21 @@
 
 #include <chrono>
 
+#include "worker/drift.h"
+
 namespace trainer::worker {
 
 class Experiments {
  public:
   bool is_due() const { return Clock::now() >= next_; }
   std::chrono::milliseconds until_due() const;
-  // All of them, each in a transaction of its own; again after `interval`.
+  // All of them, each in a transaction of its own, and then at what may have drifted; again after `interval`.
   void step(std::chrono::milliseconds interval);
 
  private:
   using Clock = std::chrono::steady_clock;
   Clock::time_point next_ = Clock::now();
+  Drift drift_;
 };
 
 }  // namespace trainer::worker

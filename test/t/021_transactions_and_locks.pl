@@ -326,6 +326,7 @@ my %values = (
 	'trainer.experiment_interval' => [ '60s', '99ms', '25h' ],
 	'trainer.default_base_model' => [ 'gpt-4o', '', 'two words' ],
 	'trainer.auto_deploy'     => [ 'on', 'perhaps' ],
+	'trainer.rollback_on_regression' => [ 'off', 'perhaps' ],
 	'trainer.retry_learning_rate_factor' => [ '0.5', '-0.1', '1.1', 'NaN', 'half' ],
 	'trainer.min_training_examples'      => [ '100', '9', '2147483648' ],
 	'trainer.retrain_threshold'          => [ '100', '-1', '2147483648' ],

@@ -69,4 +69,9 @@ constexpr int kPermutations = 199;
 Result<double> token_permutation_p(std::span<const TokenSet> reference, std::span<const TokenSet> current,
                                    std::uint64_t seed, int permutations = kPermutations);
 
+// The same for a level that so few permutations cannot reach: where none of them is as far, as many are dealt out as
+// alpha needs. Errors: those, and an alpha not in [0.0001, 1).
+Result<double> vocabulary_p(std::span<const TokenSet> reference, std::span<const TokenSet> current, double alpha,
+                            std::uint64_t seed);
+
 }  // namespace trainer::core::stats

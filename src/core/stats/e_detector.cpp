@@ -68,4 +68,35 @@ std::size_t change_begins(const EDetector& detector, std::span<const double> val
   return begins;
 }
 
+Result<MeanDrift> mean_drift(const Moments& reference, double tolerance, DriftMasses masses,
+                             std::span<const double> values) {
+  if (auto error = check_moments("the reference", reference)) return *std::move(error);
+  if (reference.n < 2) return invalid("the number of values in the reference", "be 2 or more");
+  if (auto error = first_error(check_unit_interval("the mean of the reference", reference.mean),
+                               check_unit_interval("the tolerance", tolerance))) {
+    return *std::move(error);
+  }
+  for (const double mass : masses) {
+    if (!(mass >= 0 && mass <= kMostMass)) return invalid("a mass", "be 0 or more, and finite");
+  }
+  for (const double value : values) {
+    if (auto error = check_unit_interval("a value", value)) return *std::move(error);
+  }
+  const double standard_error = std::sqrt(reference.variance() / static_cast<double>(reference.n));
+  MeanDrift found;
+  std::size_t at = 0;
+  for (const Side side : {Side::drop, Side::rise}) {
+    const auto fresh = detector_of(side, reference.mean, standard_error, tolerance);
+    if (fresh) {
+      EDetector detector = *fresh;
+      for (std::size_t i = 0; i < detector.masses.size(); ++i) detector.masses[i] = masses[at + i];
+      detector = replay(detector, values);
+      for (std::size_t i = 0; i < detector.masses.size(); ++i) found.masses[at + i] = detector.masses[i];
+      found.statistic = std::max(found.statistic, detector.mass());
+    }
+    at += EDetector::kParts.size();
+  }
+  return found;
+}
+
 }  // namespace trainer::core::stats

@@ -1,4 +1,5 @@
 #include <bit>
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -105,6 +106,15 @@ Result<double> token_permutation_p(std::span<const TokenSet> reference, std::spa
     as_far += distance_of_first() >= observed * (1 - 1e-12);
   }
   return static_cast<double>(as_far) / (permutations + 1);
+}
+
+Result<double> vocabulary_p(std::span<const TokenSet> reference, std::span<const TokenSet> current, double alpha,
+                            std::uint64_t seed) {
+  if (!(alpha >= 0.0001 && alpha < 1)) return invalid("alpha", "lie between 0.0001 and 1");
+  const auto found = token_permutation_p(reference, current, seed);
+  const int enough = static_cast<int>(std::ceil(1 / alpha - 1e-6)) - 1;
+  if (!found || enough <= kPermutations || *found * (kPermutations + 1) > 1.5) return found;
+  return token_permutation_p(reference, current, seed, enough);
 }
 
 }  // namespace trainer::core::stats

@@ -148,6 +148,7 @@ ALTER TABLE @extschema@.custom_models
   ADD erased_at timestamptz,
   ADD CONSTRAINT custom_models_active_not_erased CHECK (NOT is_active OR erased_at IS NULL);
 -- include src/sql/16_experiment_tables.sql
+-- include src/sql/18_drift_tables.sql
 COMMENT ON COLUMN @extschema@.custom_models.erased_at IS 'when its deletion at the provider was asked for: it serves no more';
 ALTER TABLE @extschema@.trainer_operations
   DROP CONSTRAINT trainer_operations_kind_check,

@@ -2,6 +2,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "core/stats/adwin.h"
 #include "core/stats/e_detector.h"
@@ -135,4 +136,34 @@ TEST(Adwin, DropsWhatWasBeforeAChange) {
 }
 
 }  // namespace
+TEST(MeanDrift, GoesOnWhereItStopped) {
+  const Moments reference = from_sums(400, 300, 240);
+  const std::vector<double> values(60, 0.2);
+  const auto all = mean_drift(reference, 0.03, {}, values);
+  const auto part = mean_drift(reference, 0.03, {}, std::span(values).first(20));
+  const auto rest = mean_drift(reference, 0.03, part->masses, std::span(values).subspan(20));
+  EXPECT_EQ(all->masses, rest->masses);
+  EXPECT_GT(all->statistic, kDetectorThreshold);
+  const double error = std::sqrt(reference.variance() / 400);
+  EXPECT_DOUBLE_EQ(all->statistic, replay(*detector_of(Side::drop, 0.75, error, 0.03), values).mass());
+}
+
+TEST(MeanDrift, SeesARiseAndNothingBeyondTheEdge) {
+  const std::vector<double> values(200, 1.0);
+  EXPECT_GT(mean_drift(from_sums(400, 300, 240), 0.03, {}, values)->statistic, kDetectorThreshold);
+  // Nothing is better than nearly all.
+  EXPECT_LT(mean_drift(from_sums(400, 398, 398), 0.03, {}, values)->statistic, 100);
+}
+
+TEST(MeanDrift, RefusesWhatIsNoScore) {
+  const Moments reference = from_sums(400, 300, 240);
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_FALSE(mean_drift(reference, 0.03, {}, std::vector<double>{1.1}).ok());
+  EXPECT_FALSE(mean_drift(reference, 0.03, {}, std::vector<double>{none}).ok());
+  EXPECT_FALSE(mean_drift(reference, 0.03, {none}, std::vector<double>{0.5}).ok());
+  EXPECT_FALSE(mean_drift(reference, none, {}, std::vector<double>{0.5}).ok());
+  EXPECT_FALSE(mean_drift(from_sums(1, 0.5, 0.25), 0.03, {}, std::vector<double>{0.5}).ok());
+  EXPECT_FALSE(mean_drift(from_sums(400, 800, 1600), 0.03, {}, std::vector<double>{0.5}).ok());
+}
+
 }  // namespace trainer::core::stats

@@ -138,4 +138,16 @@ TEST(Tokens, TheSameSeedGivesTheSameAnswer) {
 }
 
 }  // namespace
+// Where 199 permutations show nothing as far, so many are dealt out that the level can be reached.
+TEST(VocabularyDrift, ReachesItsLevel) {
+  const auto reference = documents(200, 0);
+  EXPECT_EQ(*vocabulary_p(reference, documents(100, 5000), 0.001, 7),
+            *token_permutation_p(reference, documents(100, 5000), 7));
+  const std::vector<TokenSet> others(100, tokens_of("something else altogether"));
+  EXPECT_DOUBLE_EQ(*vocabulary_p(reference, others, 0.001, 7), 0.001);
+  EXPECT_DOUBLE_EQ(*vocabulary_p(reference, others, 0.001 / 3, 7), 1.0 / 3000);
+  EXPECT_FALSE(vocabulary_p(reference, others, 0.00001, 7).ok());
+  EXPECT_FALSE(vocabulary_p({}, others, 0.001, 7).ok());
+}
+
 }  // namespace trainer::core::stats
