@@ -17,7 +17,7 @@ my %row = (
     # As apps call it: text and score are looked up in the app's tables.
     looked_up => [ 'model_feedback', 'organization_id, response_id, feedback_type, rating', "$organization, $response, 'approved', 4" ]);
 # Seconds until every session has its plans, and the pages of the shared memory; by number of clients.
-my %warm_up = (1 => 1, 8 => 2, 32 => 4);
+my %warm_up = (1 => 1, 8 => 2, 32 => 8);
 
 sub measure {
     my ($postgres, %arg) = @_;
@@ -30,7 +30,7 @@ sub measure {
     $postgres->set('trainer.databases' => 'feedback');
     script($arg{dir}, $_, $responses) for keys %row;
     for my $clients (1, 8, 32) {
-        my $seconds = rounds($arg{quick} ? 2 : 7, [ map { my $name = $_; ($name => sub { seconds_a_row($arg{dir}, $name, $clients, $arg{quick} ? 1 : 4) }) }
+        my $seconds = rounds($arg{quick} ? 2 : 5, [ map { my $name = $_; ($name => sub { seconds_a_row($arg{dir}, $name, $clients, $arg{quick} ? 1 : 4) }) }
             qw(plain ours counted looked_up) ]);
         check($session);
         tell_clients($seconds, $clients);

@@ -106,8 +106,9 @@ std::optional<Datum> value(const Rows& rows, int column) {
   return null ? std::nullopt : std::optional<Datum>(datum);
 }
 
-// The first row with these two keys in a table of ours, of which `column` is wanted, as it is committed at this moment,
-// and by an index. Without SPI, whose share in an INSERT would be felt.
+// The first row with these two keys in a table of ours, of which `column` is wanted, as the statement sees it (or,
+// where the transaction has one snapshot for all, as it is committed at this moment), and by an index. Without SPI,
+// whose share in an INSERT would be felt.
 struct Found {
   bool row = false;
   bool null = true;
@@ -123,7 +124,7 @@ Found find_unsafe(Oid schema, const char* table, const char* index, const char* 
   for (int key = 0; key < 2; ++key) {
     ScanKeyInit(&scan_keys[key], get_attnum(id, keys[key]), BTEqualStrategyNumber, F_UUID_EQ, values[key]);
   }
-  ::Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+  ::Snapshot snapshot = RegisterSnapshot(IsolationUsesXactSnapshot() ? GetLatestSnapshot() : GetActiveSnapshot());
   SysScanDesc scan = systable_beginscan(relation, by, OidIsValid(by), snapshot, 2, scan_keys);
   Found found;
   HeapTuple tuple = systable_getnext(scan);
@@ -172,7 +173,9 @@ void require_model(Oid schema, Datum organization, Datum model) {
 }
 
 // Text and score of the response, as the session may see them; nullopt where nothing is bound.
-std::optional<Rows> look_up(Datum organization, Datum response) {
+// The connection to SPI is made when it is needed: many a row needs none.
+std::optional<Rows> look_up(std::optional<Spi>& spi, Datum organization, Datum response) {
+  if (!spi) spi.emplace();
   static KeptStatement statement("SELECT @extschema@.trainer_feedback_statement()");
   AsRole pinned(GetUserId(), 0);
   pinned.set("search_path", "pg_catalog, pg_temp");
@@ -218,7 +221,7 @@ bool is_new(const Row& row) {
 }
 
 // `model` is what it points at.
-void complete_new(Row& row, pg_uuid_t& model) {
+void complete_new(Row& row, pg_uuid_t& model, std::optional<Spi>& spi) {
   const std::optional<Datum> organization = row.get(kOrganization);
   const std::optional<Datum> response = row.get(kResponse);
   if (!organization) return;
@@ -237,7 +240,7 @@ void complete_new(Row& row, pg_uuid_t& model) {
   std::optional<Datum> original = row.get(kOriginal);
   // Nothing is to be filled in, and that the response is the organization's is known: from the reply that became it.
   if (!generation.row || !original || !row.get(kQuality)) {
-    const std::optional<Rows> known = look_up(*organization, *response);
+    const std::optional<Rows> known = look_up(spi, *organization, *response);
     if (!original && known) row.set(kOriginal, original = value(*known, 0));
     if (!row.get(kQuality) && known) row.set(kQuality, value(*known, 1));
   }
@@ -250,7 +253,7 @@ bool same_uuid(std::optional<Datum> one, std::optional<Datum> other) {
   return std::memcmp(DatumGetUUIDP(*one), DatumGetUUIDP(*other), UUID_LEN) == 0;
 }
 
-void check_moved(const Row& old, const Row& row) {
+void check_moved(const Row& old, const Row& row, std::optional<Spi>& spi) {
   const std::optional<Datum> organization = row.get(kOrganization);
   const std::optional<Datum> response = row.get(kResponse);
   const std::optional<Datum> model = row.get(kModel);
@@ -259,7 +262,8 @@ void check_moved(const Row& old, const Row& row) {
   if (model && !(same_organization && same_uuid(model, old.get(kModel)))) {
     require_model(row.schema(), *organization, *model);
   }
-  if (response && !(same_organization && same_uuid(response, old.get(kResponse)))) look_up(*organization, *response);
+  if (response && !(same_organization && same_uuid(response, old.get(kResponse))))
+    look_up(spi, *organization, *response);
 }
 
 }  // namespace
@@ -273,11 +277,11 @@ HeapTuple complete_feedback(TriggerData* data) {
   if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA) return row.changed();
   MemoryContext memory = CurrentMemoryContext;
   pg_uuid_t model;
-  Spi spi;
+  std::optional<Spi> spi;
   if (is_update) {
-    check_moved(Row(data->tg_relation, data->tg_trigtuple), row);
+    check_moved(Row(data->tg_relation, data->tg_trigtuple), row, spi);
   } else {
-    complete_new(row, model);
+    complete_new(row, model, spi);
   }
   // Where the row outlives the connection.
   MemoryContext own = MemoryContextSwitchTo(memory);

@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 use Matrix;
+use Traffic;
 use TrainerTest;
 
 use PostgreSQL::Test::Utils;
@@ -27,27 +28,7 @@ my $better = train($node, 1);
 wait_for_status($node, $better, 'deployed');
 settle($node, 60);
 
-# n new comments, answered by the worker. People approve of nine in ten replies that say "Lovely", and of one in ten others.
-my $asked = 0;
-sub traffic
-{
-	my ($n) = @_;
-	value(<<"SQL");
-BEGIN;
-CREATE TEMP TABLE made ON COMMIT DROP AS SELECT md5('traffic' || n)::uuid AS id FROM generate_series($asked + 1, $asked + $n) AS n;
-INSERT INTO comments SELECT id, '${\ org(1)}', 'bluesky', 'What about it, ' || id || '?' FROM made;
-SELECT count(trainer_request_generation(id)) FROM made;
-COMMIT;
-SQL
-	$asked += $n;
-	return;
-}
-
-sub answered
-{
-	return wait_until('every request has come to its end', sub { value('SELECT count(*) FROM trainer_generation_requests WHERE finished_at IS NULL') == 0 }, 60);
-}
-
+# People approve of nine in ten replies that say "Lovely", and of one in ten others.
 sub verdicts
 {
 	value(<<'SQL');
@@ -75,10 +56,10 @@ staged('X1', 'a test of a better version against a worse one, through the worker
 	my $test = value("SELECT id FROM trainer_start_ab_test('${\ org(1)}', options => '{\"control_model_id\": \"$worse\", \"approval_window\": \"1500 ms\", \"quality_window\": \"0\"}')");
 	is(value("SELECT status, custom_model_id = '$better' FROM ab_tests"), 'running|t', 'the model that serves is tested');
 	my $killed = deaths($node);
-	traffic(60);
+	new_comments($node, 60);
 	kill_of($node, 'trainer worker');
 	wait_for_restart($node, $killed + 1);
-	answered();
+	all_answered($node);
 	verdicts();
 	is(value("SELECT status FROM ab_tests WHERE id = '$test'"), 'running', 'not decided by so few');
 	like(value("SELECT summary FROM trainer_ab_test_results('$test') WHERE is_primary"), qr/^Not enough data/, 'which it says');
@@ -86,10 +67,10 @@ staged('X1', 'a test of a better version against a worse one, through the worker
 	wait_until('it dies between a look and its commit', sub { fault_met($node, 'experiment-seen:crash') });
 	wait_for_restart($node, $killed + 2);
 	set_faults($node);
-	traffic(140);
+	new_comments($node, 140);
 	kill_server($node);
 	$node->start;
-	answered();
+	all_answered($node);
 	verdicts();
 	wait_until('the worker has decided', sub { value("SELECT status FROM ab_tests WHERE id = '$test'") eq 'completed' }, 60);
 	is(value("SELECT decision, reason FROM ab_tests WHERE id = '$test'"), 'custom|decided', 'for the better one');
@@ -114,14 +95,14 @@ SQL
 staged('X2', 'a test against the base model, whose time is over before anything is decided', sub {
 	my $test = value("SELECT id FROM trainer_start_ab_test('${\ org(1)}', duration => '1 hour', options => '{\"approval_window\": \"500 ms\", \"quality_window\": \"0\"}')");
 	is(value("SELECT control_model_id IS NULL FROM ab_tests WHERE id = '$test'"), 't', 'against the base model');
-	traffic(20);
-	answered();
+	new_comments($node, 20);
+	all_answered($node);
 	is(value("SELECT string_agg(DISTINCT rung || '/' || arm, ',' ORDER BY rung || '/' || arm) FROM trainer_generations WHERE experiment_id = '$test'"), 'base/control,fine_tuned/custom', 'each arm is answered by its own model');
 	value("UPDATE ab_tests SET ends_at = clock_timestamp() WHERE id = '$test'");
 	wait_until('it ends', sub { value("SELECT status FROM ab_tests WHERE id = '$test'") eq 'completed' });
 	is(value("SELECT decision IS NULL, reason FROM ab_tests WHERE id = '$test'"), 't|its duration is over', 'undecided');
-	traffic(1);
-	answered();
+	new_comments($node, 1);
+	all_answered($node);
 	is(value("SELECT count(*) FROM trainer_generations WHERE experiment_id = '$test'"), 20, 'and nothing is assigned any more');
 	return 'undecided, and over';
 });
@@ -129,20 +110,7 @@ staged('X2', 'a test against the base model, whose time is over before anything 
 staged('X3', 'replies without a pause while a test is stopped and the other version put to serve', sub {
 	my $test = value("SELECT id FROM trainer_start_ab_test('${\ org(1)}', options => '{\"control_model_id\": \"$worse\"}')");
 	my $switch = "SELECT (trainer_stop_ab_test('$test', keep => 'control')).kept";
-	my @writers = map {
-		my $pid = fork() // die "cannot fork: $!";
-		if ($pid == 0)
-		{
-			foreach my $n (1 .. 40)
-			{
-				my $id = "md5('load$_/$n')::uuid";
-				eval { $node->safe_psql('postgres', "INSERT INTO comments VALUES ($id, '${\ org(1)}', 'x', 'Question $n?'); SELECT trainer_generate($id, options => '{\"response_id\": null}')") };
-			}
-			require POSIX;
-			POSIX::_exit(0);
-		}
-		$pid
-	} 1 .. 2;
+	my @writers = writers($node);
 	sleep 1;
 	is(value($switch), 'control', 'stopped, and the control put to serve');
 	# Every statement that begins now begins after the commit.

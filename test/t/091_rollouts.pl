@@ -5,6 +5,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 use Matrix;
+use Traffic;
 use TrainerTest;
 
 use PostgreSQL::Test::Utils;
@@ -33,19 +34,11 @@ value("SELECT trainer_deploy_model('$first')");
 settle($node, 60);
 
 # n new comments, answered by the worker; people approve of replies that say "Lovely", but for one in ten.
-my $asked = 0;
 sub traffic
 {
 	my ($n) = @_;
-	value(<<"SQL");
-BEGIN;
-CREATE TEMP TABLE made ON COMMIT DROP AS SELECT md5('rolled' || n)::uuid AS id FROM generate_series($asked + 1, $asked + $n) AS n;
-INSERT INTO comments SELECT id, '${\ org(1)}', 'bluesky', 'What about it, ' || id || '?' FROM made;
-SELECT count(trainer_request_generation(id)) FROM made;
-COMMIT;
-SQL
-	$asked += $n;
-	wait_until('every request has come to its end', sub { value('SELECT count(*) FROM trainer_generation_requests WHERE finished_at IS NULL') == 0 }, 60);
+	new_comments($node, $n);
+	all_answered($node);
 	value(<<'SQL');
 INSERT INTO model_feedback (organization_id, response_id, feedback_type)
 SELECT r.organization_id, r.id, CASE WHEN r.response_text LIKE '%Lovely%' AND get_byte(sha256(r.id::text::bytea), 0) < 230 THEN 'approved' ELSE 'rejected' END
@@ -113,21 +106,7 @@ staged('X5', 'a bad version: taken back by what its replies are worth, while tra
 staged('X6', 'a rollback by hand under load', sub {
 	my $half = $options =~ s/"share": 0.25/"share": 0.5/r;
 	value("SELECT trainer_deploy_model('$first', 'canary', '$half')");
-	my @writers = map {
-		my $writer = $_;
-		my $pid = fork() // die "cannot fork: $!";
-		if ($pid == 0)
-		{
-			foreach my $n (1 .. 40)
-			{
-				my $id = "md5('load$writer/$n')::uuid";
-				eval { $node->safe_psql('postgres', "INSERT INTO comments VALUES ($id, '${\ org(1)}', 'x', 'Question $n?'); SELECT trainer_generate($id)") };
-			}
-			require POSIX;
-			POSIX::_exit(0);
-		}
-		$pid
-	} 1 .. 2;
+	my @writers = writers($node);
 	wait_until('it has answered somebody', sub { value("SELECT count(*) FROM trainer_generations WHERE custom_model_id = '$first' AND created_at > (SELECT max(started_at) FROM trainer_rollouts)") > 0 });
 	is(value("SELECT id FROM trainer_rollback_model('${\ org(1)}', 'by hand')"), $second, 'what served goes on serving');
 	# Every statement that begins now begins after the commit.

@@ -50,7 +50,6 @@ sub session
 	my ($self, $database) = @_;
 	my $session = \$kept{$$}{ $self->name }{$database};
 	return $$session if $$session && $$session->ping;
-	local $ENV{PGAPPNAME} = $ENV{PGAPPNAME} // 'kept';
 	$$session = DBI->connect(sprintf('dbi:Pg:host=%s;port=%s;dbname=%s', $self->host, $self->port, $database), undef, undef,
 		{ RaiseError => 1, PrintError => 0, PrintWarn => 0, AutoCommit => 1, AutoInactiveDestroy => 1, pg_enable_utf8 => 0, pg_server_prepare => 0, pg_bool_tf => 1, pg_expand_array => 0 });
 	return $$session;
