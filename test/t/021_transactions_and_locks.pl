@@ -51,7 +51,7 @@ END \$\$;
 $deep SELECT ${\ submission($set[4], 'sub deep')}; ROLLBACK TO s80; SELECT ${\ submission($set[5], 'sub deeper')};
 COMMIT;
 SQL
-	wait_until('their ends', sub { models('sub%') !~ /pending|ing\b/ && models('sub%') ne '' });
+	wait_until('their ends', sub { models('sub%') !~ /pending|queued|ing\b/ && models('sub%') ne '' });
 	is(models('sub%'), 'sub caught deployed, sub deeper deployed, sub released deployed', 'what survived is carried out, and nothing else');
 	is($node->safe_psql('postgres', "SELECT string_agg(status, ' ') FROM training_datasets WHERE id IN ('$set[0]', '$set[2]', '$set[4]')"), 'ready ready ready', 'the datasets of the others are as before');
 	return 'only surviving rows are sent';
