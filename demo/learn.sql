@@ -4,11 +4,15 @@
 SELECT organization_id, id AS model FROM custom_models WHERE is_active AND kind = 'fine_tuned' ORDER BY created_at LIMIT 1 \gset
 SELECT count(*) = 0 AS is_first FROM trainer_retraining_decisions \gset
 \if :is_first
--- Comments are answered, those of a small app more than once, and the replies become responses of the app: 120, more than trainer.retrain_threshold.
+-- People write again: 120 comments, more than trainer.retrain_threshold, are answered, and the replies become responses of the app.
+WITH again AS (
+  INSERT INTO comments (id, organization_id, platform, original_text)
+  SELECT gen_random_uuid(), c.organization_id, c.platform, c.original_text || ' (' || turn || ')' FROM comments AS c CROSS JOIN generate_series(2, 121) AS turn
+  WHERE c.organization_id = :'organization_id' ORDER BY turn, md5(c.id::text) LIMIT 120 RETURNING id)
+SELECT array_agg(id) AS again FROM again \gset
 INSERT INTO responses (id, organization_id, comment_id, response_text)
 SELECT asked.response, :'organization_id', asked.comment, g.response_text
-FROM (SELECT c.id AS comment, gen_random_uuid() AS response FROM comments AS c CROSS JOIN generate_series(1, 120) AS turn
-      WHERE c.organization_id = :'organization_id' ORDER BY turn, md5(c.id::text) LIMIT 120) AS asked
+FROM (SELECT id AS comment, gen_random_uuid() AS response FROM unnest(:'again'::uuid[]) AS id) AS asked
 CROSS JOIN LATERAL trainer_generate(asked.comment, options => jsonb_build_object('response_id', asked.response)) AS g;
 -- Three of four are approved, some with a better text; the rest is not.
 SELECT count(trainer_collect_feedback(response_id, verdict, CASE verdict WHEN 'edited' THEN response_text || ' Thank you for asking.' END,
