@@ -62,8 +62,13 @@ SELECT custom_model_id = model(1, 2) AS of_version_2, count(*) FILTER (WHERE ref
 -- A second time within a day it is told, and nothing else: what makes two versions worse is not the version.
 UPDATE custom_models SET deployed_at = now() - interval '19 days' WHERE id = model(2, 2);
 UPDATE trainer_generations SET custom_model_id = model(2, 2) WHERE organization_id = org(2);
+UPDATE trainer_event_log SET created_at = now() - interval '20 days' WHERE kind = 'model_rolled_back' AND organization_id = org(2);
 SELECT look(2) AS told, serves(2);
 SELECT * FROM told WHERE org = 2;
+-- Some errors of a version that a person takes back are none of the one that serves again.
+SELECT replied(6, 20, '1 day', errors => 0.1);
+SELECT version FROM trainer_rollback_model(org(6));
+SELECT look(6) AS told, serves(6);
 -- Where it is switched off, as well.
 SET trainer.rollback_on_regression = off;
 SELECT replied(7, 150, '6 days', errors => 0.5);

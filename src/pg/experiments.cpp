@@ -23,13 +23,15 @@ void lock_experiments_unsafe(Oid table, const pg_uuid_t* organization) {
 
 }  // namespace
 
-std::vector<LiveExperiment> live_experiments() {
-  Rows rows =
-      execute("SELECT t.id, false FROM @extschema@.ab_tests t WHERE t.status IN ('running', 'maturing')" NOT_PAUSED
-              " UNION ALL SELECT r.id, true FROM @extschema@.trainer_rollouts r WHERE r.state = 'running'" NOT_PAUSED);
-  std::vector<LiveExperiment> live;
-  for (std::uint64_t row = 0; row < rows.size(); ++row) live.push_back({rows.text(row, 0), rows.boolean(row, 1)});
-  return live;
+std::optional<LiveExperiment> next_experiment(const std::string& cursor) {
+  constexpr const char* kNext =
+      "SELECT e.id, e.is_rollout FROM (SELECT t.id, false AS is_rollout FROM @extschema@.ab_tests t"
+      "   WHERE t.status IN ('running', 'maturing') AND t.id > $1::uuid" NOT_PAUSED
+      " UNION ALL SELECT r.id, true FROM @extschema@.trainer_rollouts r"
+      "   WHERE r.state = 'running' AND r.id > $1::uuid" NOT_PAUSED ") e ORDER BY e.id LIMIT 1";
+  Rows next = execute(kNext, std::move(Args().text(cursor.empty() ? kFirstTurn : cursor)));
+  if (next.empty()) return std::nullopt;
+  return LiveExperiment{next.text(0, 0), next.boolean(0, 1)};
 }
 
 void look_at_experiment(const LiveExperiment& experiment) {

@@ -30,7 +30,7 @@ CREATE UNIQUE INDEX trainer_retraining_decisions_once ON @extschema@.trainer_ret
 CREATE UNIQUE INDEX trainer_retraining_decisions_open ON @extschema@.trainer_retraining_decisions (custom_model_id)
   WHERE decision IN ('due', 'not_now');
 COMMENT ON TABLE @extschema@.trainer_retraining_decisions IS 'whether a model was trained anew, and why: one row a model and generation of feedback';
-COMMENT ON COLUMN @extschema@.trainer_retraining_decisions.generation IS 'how many times the feedback is the threshold; null: asked for by force, or because of a drift';
+COMMENT ON COLUMN @extschema@.trainer_retraining_decisions.generation IS 'counts the crossings of the threshold; null: asked for by force, or because of a drift';
 COMMENT ON COLUMN @extschema@.trainer_retraining_decisions.drift IS 'the stream whose drift it was begun for; null: for the feedback, or by force';
 COMMENT ON COLUMN @extschema@.trainer_retraining_decisions.feedback IS 'rows of feedback on the model, since its training, when it was decided';
 COMMENT ON COLUMN @extschema@.trainer_retraining_decisions.decision IS

@@ -10,7 +10,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
   WITH reply AS (
-    SELECT g.unit, g.arm, g.created_at, g.response_id, g.quality_score, g.scored_at, g.response_time_ms, g.cost_cents,
+    SELECT g.unit, g.arm, g.custom_model_id, g.created_at, g.response_id, g.quality_score, g.scored_at, g.response_time_ms, g.cost_cents,
            min(g.created_at) OVER unit AS assigned_at, row_number() OVER unit AS place
     FROM @extschema@.trainer_generations AS g
     WHERE g.experiment_id = $1 AND g.organization_id = $2 AND NOT g.withheld
@@ -21,10 +21,12 @@ AS $$
           SELECT FROM @extschema@.model_feedback AS f
           WHERE f.organization_id = $2 AND f.response_id = r.response_id AND f.feedback_type = 'approved' AND f.created_at < r.created_at + $4) THEN 1 ELSE 0 END
         WHEN 'quality_score' THEN CASE WHEN r.scored_at < r.created_at + $4 THEN r.quality_score::double precision END
+        WHEN 'answered' THEN (r.custom_model_id IS NOT DISTINCT FROM CASE r.arm
+          WHEN 'custom' THEN rollout.custom_model_id ELSE rollout.former_model_id END)::integer
         WHEN 'response_time_ms' THEN ln(greatest(r.response_time_ms, 1)::double precision)
         ELSE ln(greatest(r.cost_cents::double precision, 1e-6))
       END) AS values
-    FROM reply AS r
+    FROM reply AS r LEFT JOIN @extschema@.trainer_rollouts AS rollout ON rollout.id = $1
     WHERE (r.place = 1 OR r.created_at < r.assigned_at + $5) AND r.assigned_at + coalesce($5, interval '0') + $4 <= clock_timestamp()
     GROUP BY r.unit)
   SELECT c.of_unit, c.of_arm, c.first, mean
@@ -33,7 +35,7 @@ AS $$
   ORDER BY c.first, c.of_unit
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_experiment_outcomes(uuid, uuid, text, interval, interval) IS
-  'what each unit of an experiment came to: 0 or 1, a score, or the logarithm of milliseconds or cents; only units whose window has passed';
+  'what each unit of an experiment came to: 0 or 1 (approved; of a rollout also whether the arm''s own model answered), a score, or the logarithm of milliseconds or cents; only units whose window has passed';
 
 CREATE FUNCTION @extschema@.trainer_experiment_ratio(
   experiment_id uuid, organization_id uuid, share double precision, OUT custom_units bigint, OUT control_units bigint, OUT crossed bigint,

@@ -10,8 +10,12 @@ DECLARE
 BEGIN
   IF threshold > 0 AND feedback >= threshold THEN
     INSERT INTO @extschema@.trainer_retraining_decisions (organization_id, custom_model_id, generation, feedback, reason)
-      SELECT m.organization_id, m.id, $2 / threshold, $2, format('feedback: %s, the threshold is %s', $2, threshold)
-      FROM @extschema@.custom_models AS m WHERE m.id = $1 AND m.is_active
+      SELECT m.organization_id, m.id, last.generation + 1, $2, format('feedback: %s, the threshold is %s', $2, threshold)
+      FROM @extschema@.custom_models AS m
+      -- By what the last one had seen, and not by a number that another threshold gave it.
+      CROSS JOIN LATERAL (SELECT coalesce(max(d.generation), 0) AS generation, coalesce(max(d.feedback), 0) AS feedback
+                          FROM @extschema@.trainer_retraining_decisions AS d WHERE d.custom_model_id = m.id AND d.generation IS NOT NULL) AS last
+      WHERE m.id = $1 AND m.is_active AND $2 / threshold > last.feedback / threshold
       ON CONFLICT DO NOTHING;
   END IF;
 END $$;
@@ -31,7 +35,7 @@ DECLARE
   made @extschema@.trainer_retraining_decisions;
 BEGIN
   SELECT * INTO made FROM @extschema@.trainer_retraining_decisions AS d
-    WHERE d.custom_model_id = model.id AND (d.decision IN ('due', 'not_now') OR NOT force AND d.generation = seen / threshold);
+    WHERE d.custom_model_id = model.id AND (d.decision IN ('due', 'not_now') OR NOT force AND d.generation IS NOT NULL AND d.feedback / threshold = seen / threshold);
   IF FOUND THEN
     IF made.forced OR NOT force THEN
       RETURN made;
@@ -49,7 +53,8 @@ BEGIN
     RETURN made;
   ELSE
     INSERT INTO @extschema@.trainer_retraining_decisions AS d (organization_id, custom_model_id, generation, feedback, reason, forced)
-      VALUES (model.organization_id, model.id, CASE WHEN NOT force THEN seen / threshold END, seen,
+      VALUES (model.organization_id, model.id,
+              CASE WHEN NOT force THEN (SELECT coalesce(max(o.generation), 0) + 1 FROM @extschema@.trainer_retraining_decisions AS o WHERE o.custom_model_id = model.id) END, seen,
               CASE WHEN force THEN 'asked for by force' ELSE format('feedback: %s, the threshold is %s', seen, threshold) END, force)
       RETURNING * INTO made;
   END IF;
@@ -157,6 +162,8 @@ DECLARE
   obstacle record;
   detail text;
 BEGIN
+  -- The model first, and then the decision: the order of trainer_schedule_retraining().
+  PERFORM FROM @extschema@.custom_models AS m WHERE m.id = (SELECT d.custom_model_id FROM @extschema@.trainer_retraining_decisions AS d WHERE d.id = decision_id) FOR UPDATE;
   SELECT * INTO asked FROM @extschema@.trainer_retraining_decisions AS d WHERE d.id = decision_id AND d.decision IN ('due', 'not_now') FOR UPDATE;
   IF NOT FOUND THEN
     RETURN NULL;

@@ -166,6 +166,10 @@ DECLARE
   proof @extschema@.trainer_retraining_decisions;
   judged record;
 BEGIN
+  -- Models first, the one that serves last, and then the decision: the order of trainer_deploy_model().
+  PERFORM FROM @extschema@.custom_models AS m
+    WHERE m.id IN (SELECT unnest(ARRAY[d.new_model_id, d.custom_model_id]) FROM @extschema@.trainer_retraining_decisions AS d WHERE d.id = $1)
+    ORDER BY m.is_active, m.id FOR UPDATE;
   SELECT * INTO proof FROM @extschema@.trainer_retraining_decisions AS d WHERE d.id = $1 AND d.decision = 'comparing' FOR UPDATE;
   IF NOT FOUND THEN
     RETURN NULL;
@@ -177,11 +181,15 @@ BEGIN
     RETURN proof;
   END IF;
   -- What serves does not change under a running test: the proof is judged, and acted on, when it has ended.
-  IF @extschema@.trainer_running_experiment(proof.organization_id) IS NOT NULL THEN
+  IF @extschema@.trainer_lock_experiments(proof.organization_id) IS NOT NULL THEN
     UPDATE @extschema@.trainer_retraining_decisions AS d SET due_at = clock_timestamp() + interval '1 minute' WHERE d.id = proof.id RETURNING * INTO proof;
     RETURN proof;
   END IF;
   judged := @extschema@.trainer_judge(proof);
+  -- What serves by now it was not compared with.
+  IF judged.problem IS NULL AND NOT EXISTS (SELECT FROM @extschema@.custom_models AS m WHERE m.id = proof.custom_model_id AND m.is_active) THEN
+    judged.problem := 'the version that it was compared with no longer serves';
+  END IF;
   UPDATE @extschema@.trainer_comparisons AS c SET expected = NULL WHERE c.organization_id = proof.organization_id AND c.decision_id = proof.id;
   UPDATE @extschema@.trainer_retraining_decisions AS d
     SET decision = CASE WHEN judged.problem IS NULL AND current_setting('trainer.auto_deploy')::boolean THEN 'deployed' ELSE 'held_back' END,

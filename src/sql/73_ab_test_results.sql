@@ -129,6 +129,9 @@ DECLARE
   ended @extschema@.ab_tests;
   broken boolean := (SELECT r.is_broken FROM @extschema@.trainer_experiment_ratio(test.id, test.organization_id, test.traffic::double precision) AS r);
 BEGIN
+  -- The one that serves comes last: the order of trainer_activate_model().
+  PERFORM FROM @extschema@.custom_models AS m
+    WHERE m.organization_id = test.organization_id AND m.id IN (test.custom_model_id, test.control_model_id) ORDER BY m.is_active, m.id FOR UPDATE;
   UPDATE @extschema@.ab_tests AS t
     SET status = $2, reason = CASE WHEN broken THEN 'the shares of the arms are not what they should be' ELSE $3 END, ended_at = clock_timestamp(),
         decision = CASE WHEN NOT broken THEN (SELECT m.decision FROM @extschema@.ab_test_metrics AS m WHERE m.ab_test_id = t.id AND m.is_primary) END

@@ -31,12 +31,12 @@ BEGIN
       WHERE g.organization_id = $1 AND NOT g.withheld AND g.created_at >= now() - interval '7 days') >= 7000));
   windows := jsonb_build_object(
     'user_approval', extract(epoch FROM coalesce(options ->> 'approval_window', '24 hours')::interval),
-    'quality_score', extract(epoch FROM coalesce(options ->> 'quality_window', '1 hour')::interval), 'response_time_ms', 0);
+    'quality_score', extract(epoch FROM coalesce(options ->> 'quality_window', '1 hour')::interval), 'response_time_ms', 0, 'answered', 0);
   -- Scores are a guardrail where the app has any.
   SELECT jsonb_agg(jsonb_build_object('metric', m.key, 'margin', m.value, 'tolerance', coalesce(options #> ARRAY['tolerances', m.key], '0'),
                                       'seconds', windows -> m.key, 'on_harm', coalesce(options ->> 'on_harm', 'rollback')) ORDER BY m.key)
     INTO guardrails
-    FROM jsonb_each(coalesce(options -> 'margins', '{"user_approval": 0.05, "response_time_ms": 0.15}'
+    FROM jsonb_each(coalesce(options -> 'margins', '{"answered": 0.05, "user_approval": 0.05, "response_time_ms": 0.15}'
       || CASE WHEN EXISTS (SELECT FROM @extschema@.trainer_bindings AS b WHERE b.role = 'quality') THEN jsonb '{"quality_score": 0.03}' ELSE '{}' END)) AS m;
   policy := jsonb_build_object(
     'alpha_rollback', coalesce((options ->> 'alpha_rollback')::double precision, 0.05), 'alpha_promote', coalesce((options ->> 'alpha_promote')::double precision, 0.05),
@@ -54,9 +54,9 @@ BEGIN
     WHEN EXISTS (SELECT FROM jsonb_array_elements(steps) WITH ORDINALITY AS s (step, n) JOIN jsonb_array_elements(steps) WITH ORDINALITY AS t (step, n) ON t.n = s.n + 1
                  WHERE (t.step ->> 'share')::numeric < (s.step ->> 'share')::numeric) THEN 'The shares of the steps do not shrink.'
     WHEN guardrails IS NULL OR EXISTS (SELECT FROM jsonb_array_elements(guardrails) AS g WHERE coalesce(
-        g ->> 'metric' NOT IN ('user_approval', 'quality_score', 'response_time_ms') OR (g ->> 'margin')::double precision NOT BETWEEN 0.0001 AND 10
+        g ->> 'metric' NOT IN ('answered', 'user_approval', 'quality_score', 'response_time_ms') OR (g ->> 'margin')::double precision NOT BETWEEN 0.0001 AND 10
           OR (g ->> 'tolerance')::double precision NOT BETWEEN 0 AND 10 OR (g ->> 'seconds')::numeric NOT BETWEEN 0 AND 7776000, true))
-      THEN 'Margins are of user_approval, quality_score or response_time_ms, and more than 0; a window is between 0 and 90 days.'
+      THEN 'Margins are of answered, user_approval, quality_score or response_time_ms, and more than 0; a window is between 0 and 90 days.'
     WHEN NOT coalesce(policy ->> 'promote_on' IN ('non_inferior', 'no_harm') AND policy ->> 'on_deadline' IN ('hold', 'rollback')
                       AND coalesce(options ->> 'on_harm', 'rollback') IN ('rollback', 'hold'), false)
       THEN 'promote_on is non_inferior or no_harm; on_harm and on_deadline are hold or rollback.'
@@ -154,12 +154,15 @@ DECLARE
   rollout @extschema@.trainer_rollouts;
   decided record;
 BEGIN
+  -- The model first, and then its rollout: the order of trainer_deploy_model().
+  PERFORM FROM @extschema@.custom_models AS m WHERE m.id = (SELECT r.custom_model_id FROM @extschema@.trainer_rollouts AS r WHERE r.id = $1) FOR UPDATE;
   SELECT * INTO rollout FROM @extschema@.trainer_rollouts AS r WHERE r.id = $1 FOR UPDATE;
   IF NOT FOUND OR rollout.ended_at IS NOT NULL THEN
     RETURN rollout;
   END IF;
-  IF EXISTS (SELECT FROM @extschema@.custom_models AS m WHERE m.organization_id = rollout.organization_id AND m.id = rollout.custom_model_id AND m.erased_at IS NOT NULL) THEN
-    RETURN @extschema@.trainer_end_rollout(rollout, 'cancelled', 'the model has been erased');
+  IF EXISTS (SELECT FROM @extschema@.custom_models AS m
+             WHERE m.organization_id = rollout.organization_id AND m.id IN (rollout.custom_model_id, rollout.former_model_id) AND m.erased_at IS NOT NULL) THEN
+    RETURN @extschema@.trainer_end_rollout(rollout, 'cancelled', 'a model has been erased');
   END IF;
   decided := @extschema@.trainer_decide_rollout(rollout.id);
   IF decided.action = 'rollback' THEN
@@ -168,6 +171,11 @@ BEGIN
     rollout := @extschema@.trainer_end_rollout(rollout, 'promoted', decided.reason, decided.evidence);
     PERFORM @extschema@.trainer_activate_model(rollout.custom_model_id);
     RETURN rollout;
+  END IF;
+  -- What does not pass by itself is told, once.
+  IF decided.action IN ('hold', 'promote') AND decided.reason <> rollout.reason AND decided.reason IN ('srm', 'harm', 'no_data', 'deadline', 'safe') THEN
+    PERFORM @extschema@.trainer_log_event(rollout.organization_id, rollout.custom_model_id, 'rollout_held',
+      jsonb_build_object('rollout_id', rollout.id, 'step', rollout.step, 'reason', decided.reason, 'evidence', decided.evidence));
   END IF;
   UPDATE @extschema@.trainer_rollouts AS r
     SET step = r.step + CASE decided.action WHEN 'advance' THEN 1 ELSE 0 END, reason = decided.reason,

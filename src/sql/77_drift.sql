@@ -3,9 +3,9 @@
 -- write one result. docs/experiments.md tells what each stream means.
 
 -- A reference is of a week at least, since Mondays are not Sundays, and of 300 units; a window of the inputs of a day and 300 comments. What is younger than
--- an hour may not have been committed; an approval has a day to come.
+-- an hour may not have been committed; scores and verdicts have a day to come.
 CREATE FUNCTION @extschema@.trainer_drift_limits(
-  OUT least_units integer, OUT reference_time interval, OUT window_time interval, OUT lag interval, OUT approval_window interval, OUT most_comments integer,
+  OUT least_units integer, OUT reference_time interval, OUT window_time interval, OUT lag interval, OUT outcome_window interval, OUT most_comments integer,
   OUT alpha double precision)
 RETURNS record
 LANGUAGE sql IMMUTABLE
@@ -104,8 +104,8 @@ BEGIN
           WHERE r.organization_id = $1 AND (r.created_at, r.id) > ($3, $4) AND r.created_at <= now() - $5 ORDER BY r.created_at, r.id LIMIT $7) AS g
     ORDER BY g.created_at, g.id $query$, counts, value)
     USING seen.organization_id, seen.custom_model_id, seen.seen_at, seen.seen_id,
-          (SELECT CASE seen.stream WHEN 'user_approval' THEN l.approval_window ELSE l.lag END FROM @extschema@.trainer_drift_limits() AS l),
-          (SELECT l.approval_window FROM @extschema@.trainer_drift_limits() AS l), most;
+          (SELECT CASE WHEN seen.stream IN ('user_approval', 'quality_score') THEN l.outcome_window ELSE l.lag END FROM @extschema@.trainer_drift_limits() AS l),
+          (SELECT l.outcome_window FROM @extschema@.trainer_drift_limits() AS l), most;
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_drift_units(@extschema@.trainer_drift_streams, integer) IS
   'what the next replies of a stream of scores or approvals came to; null: does not count';
@@ -186,8 +186,8 @@ BEGIN
   -- What serves by now may be another one.
   PERFORM FROM @extschema@.custom_models AS m
     WHERE m.organization_id = drifted.organization_id AND m.id = drifted.custom_model_id AND m.is_active AND m.deployed_at = drifted.serving_since FOR UPDATE;
-  -- What makes two versions worse within a day is not the version.
-  IF NOT FOUND OR EXISTS (SELECT FROM @extschema@.trainer_event_log AS e
+  -- An experiment may have begun since this was looked at. And what makes two versions worse within a day is not the version.
+  IF NOT FOUND OR @extschema@.trainer_lock_experiments(drifted.organization_id) IS NOT NULL OR EXISTS (SELECT FROM @extschema@.trainer_event_log AS e
                           WHERE e.organization_id = drifted.organization_id AND e.kind = 'regression_rolled_back' AND e.created_at > clock_timestamp() - interval '1 day') THEN
     RETURN false;
   END IF;
@@ -409,8 +409,12 @@ BEGIN
   SELECT m.* INTO serving FROM @extschema@.custom_models AS m WHERE m.organization_id = $1 AND m.is_active;
   SELECT d.* INTO known FROM @extschema@.trainer_drift_streams AS d WHERE d.organization_id = $1 LIMIT 1;
   IF known.organization_id IS NULL OR (known.custom_model_id, known.serving_since) IS DISTINCT FROM (serving.id, serving.deployed_at) THEN
-    -- The base model serves from the first reply on, or from when no other did any more.
-    PERFORM @extschema@.trainer_begin_drift_streams($1, coalesce(serving.deployed_at, CASE WHEN known.organization_id IS NOT NULL THEN now() END,
+    -- The base model serves from the first reply on, or from when no other did any more; a model that was gone back to from then on, and what another one did
+    -- meanwhile is not its own.
+    PERFORM @extschema@.trainer_begin_drift_streams($1, coalesce(
+      greatest(serving.deployed_at, (SELECT max(e.created_at) FROM @extschema@.trainer_event_log AS e
+                                     WHERE e.organization_id = $1 AND e.kind = 'model_rolled_back' AND serving.id IS NOT NULL)),
+      CASE WHEN known.organization_id IS NOT NULL THEN now() END,
       (SELECT min(g.created_at) - interval '1 microsecond' FROM @extschema@.trainer_generations AS g WHERE g.organization_id = $1)));
   END IF;
   -- While an experiment runs, two models are compared by it at the same time, which is better than with the past: what they did is looked at when it has ended.

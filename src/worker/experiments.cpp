@@ -1,7 +1,7 @@
 #include "worker/experiments.h"
 
 #include <algorithm>
-#include <vector>
+#include <optional>
 
 #include "pg/experiments.h"
 #include "worker/own_slot.h"
@@ -12,8 +12,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Of the worker's time no more than a tenth, however many replies a test has.
+// Of the worker's time no more than a tenth, however many replies a test has; and no more at once than this and the
+// one look that it began with.
 constexpr int kShare = 10;
+constexpr milliseconds kTime{500};
 
 }  // namespace
 
@@ -23,16 +25,19 @@ milliseconds Experiments::until_due() const {
 
 void Experiments::step(milliseconds interval) {
   const auto start = Clock::now();
-  std::vector<pg::LiveExperiment> live;
-  auto problem = store([&] { live = pg::live_experiments(); });
-  if (problem) log_problem("trainer worker could not list the experiments", *problem);
-  for (const pg::LiveExperiment& experiment : live) {
-    problem = store([&] { pg::look_at_experiment(experiment); });
+  do {
+    std::optional<pg::LiveExperiment> next;
+    auto problem = store([&] { next = pg::next_experiment(cursor_); });
+    if (problem) log_problem("trainer worker could not find an experiment to look at", *problem);
+    cursor_ = next ? next->id : std::string();
+    if (!next) break;
+    problem = store([&] { pg::look_at_experiment(*next); });
     if (problem) log_problem("trainer worker could not look at an experiment", *problem);
-  }
-  drift_.step();
+  } while (Clock::now() < start + kTime);
+  if (cursor_.empty()) drift_.step();
   const auto now = Clock::now();
-  next_ = now + std::max<Clock::duration>(interval, kShare * (now - start));
+  const auto pause = kShare * (now - start);
+  next_ = now + (cursor_.empty() ? std::max<Clock::duration>(interval, pause) : pause);
 }
 
 }  // namespace trainer::worker

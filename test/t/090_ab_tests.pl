@@ -110,7 +110,7 @@ staged('X2', 'a test against the base model, whose time is over before anything 
 staged('X3', 'replies without a pause while a test is stopped and the other version put to serve', sub {
 	my $test = value("SELECT id FROM trainer_start_ab_test('${\ org(1)}', options => '{\"control_model_id\": \"$worse\"}')");
 	my $switch = "SELECT (trainer_stop_ab_test('$test', keep => 'control')).kept";
-	my @writers = writers($node);
+	my @writers = writers($node, 'load');
 	sleep 1;
 	is(value($switch), 'control', 'stopped, and the control put to serve');
 	# Every statement that begins now begins after the commit.

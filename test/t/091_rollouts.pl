@@ -106,7 +106,7 @@ staged('X5', 'a bad version: taken back by what its replies are worth, while tra
 staged('X6', 'a rollback by hand under load', sub {
 	my $half = $options =~ s/"share": 0.25/"share": 0.5/r;
 	value("SELECT trainer_deploy_model('$first', 'canary', '$half')");
-	my @writers = writers($node);
+	my @writers = writers($node, 'load');
 	wait_until('it has answered somebody', sub { value("SELECT count(*) FROM trainer_generations WHERE custom_model_id = '$first' AND created_at > (SELECT max(started_at) FROM trainer_rollouts)") > 0 });
 	is(value("SELECT id FROM trainer_rollback_model('${\ org(1)}', 'by hand')"), $second, 'what served goes on serving');
 	# Every statement that begins now begins after the commit.
@@ -115,6 +115,16 @@ staged('X6', 'a rollback by hand under load', sub {
 	is(value("SELECT count(*) FROM trainer_generations WHERE created_at > '$since' AND custom_model_id <> '$second'"), 0, 'no reply that began after the commit is of the other version');
 	my $after = value("SELECT count(*) FROM trainer_generations WHERE created_at > '$since'");
 	cmp_ok($after, '>', 0, 'and there were some');
+
+	# The same of a version that serves, and that every session knows as such.
+	@writers = writers($node, 'again');
+	value("SELECT trainer_deploy_model('$first')");
+	wait_until('it serves', sub { value("SELECT count(*) FROM trainer_generations WHERE custom_model_id = '$first' AND created_at > '$since'") > 0 });
+	is(value("SELECT id FROM trainer_rollback_model('${\ org(1)}')"), $second, 'the former one serves again');
+	$since = value('SELECT clock_timestamp()');
+	waitpid $_, 0 for @writers;
+	is(value("SELECT count(*) FROM trainer_generations WHERE created_at > '$since' AND custom_model_id <> '$second'"), 0, 'no reply that began after the commit is of the version that served');
+	$after += value("SELECT count(*) FROM trainer_generations WHERE created_at > '$since'");
 	return "$after replies after it, none of the version that was taken back";
 });
 

@@ -32,10 +32,10 @@ sub all_answered
 		sub { $node->safe_psql('postgres', 'SELECT count(*) FROM trainer_generation_requests WHERE finished_at IS NULL') == 0 }, 60);
 }
 
-# Two processes that ask for 40 replies each, one after the other; their pids, to be waited for.
+# Two processes that ask for 40 replies each, one after the other, to comments of that name; their pids, to be waited for.
 sub writers
 {
-	my ($node) = @_;
+	my ($node, $name) = @_;
 	return map {
 		my $writer = $_;
 		my $pid = fork() // die "cannot fork: $!";
@@ -43,7 +43,7 @@ sub writers
 		{
 			foreach my $n (1 .. 40)
 			{
-				my $id = "md5('load$writer/$n')::uuid";
+				my $id = "md5('$name$writer/$n')::uuid";
 				eval { $node->safe_psql('postgres', "INSERT INTO comments VALUES ($id, '${\ org(1)}', 'x', 'Question $n?'); SELECT trainer_generate($id)") };
 			}
 			POSIX::_exit(0);
