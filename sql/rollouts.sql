@@ -89,6 +89,12 @@ SELECT status FROM trainer_deploy_model(model(2), 'canary', :'quick');
 SELECT seen('e', 400, 0.8, 0.8, 1000);
 SELECT * FROM look();
 
+-- And one that never answers, however good the replies are that the base model gives in its place.
+SELECT status FROM trainer_deploy_model(model(2), 'canary', :'quick'::jsonb || '{"margins": {"answered": 0.05}}');
+SELECT seen('h', 400, 0.8, 0.8);
+UPDATE trainer_generations AS g SET custom_model_id = r.former_model_id FROM trainer_rollouts AS r WHERE r.id = g.experiment_id AND r.state = 'running' AND g.arm = 'control';
+SELECT * FROM look();
+
 -- --- arms of different size hold it; so does a person who wants to look first ---
 SELECT status FROM trainer_deploy_model(model(2), 'canary', :'quick');
 SELECT seen('f', 400, 0.8, 0.8);
