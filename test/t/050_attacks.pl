@@ -43,6 +43,7 @@ INSERT INTO trainer_reference_roasts (organization_id, comment, roast) VALUES ('
 SELECT count(*) FROM trainer_make_exemplar_model((SELECT training_dataset_id FROM custom_models WHERE id = '$secret'), 'secret exemplars');
 INSERT INTO trainer_generations (organization_id, comment_id, response_id, custom_model_id, rung, reason, model, response_time_ms)
   VALUES ('$theirs', gen_random_uuid(), '$their_response', '$secret', 'fine_tuned', 'secret reason', 'secret model', 5);
+-- As the worker would do a minute later: it writes only where there is something new.
 SELECT trainer_look_at_drift('$theirs');
 INSERT INTO trainer_generation_requests (organization_id, comment_id, response_id, requested_by, role_oid, state, temperature, max_tokens, reason, finished_at)
   VALUES ('$theirs', gen_random_uuid(), gen_random_uuid(), 'owner', 1, 'failed', 1, 100, 'secret reason', now());
@@ -161,7 +162,7 @@ staged('F67', 'a stranger listens to the channel', sub {
 	unlike($told, qr/secret|$theirs|$third/, '... not to whom');
 	$listener->quit;
 	$secret = $third;
-	$node->safe_psql('postgres', "UPDATE custom_models SET name = 'secret name' WHERE organization_id = '$theirs'");
+	$node->safe_psql('postgres', "UPDATE custom_models SET name = 'secret name' WHERE organization_id = '$theirs'; SELECT trainer_look_at_drift('$theirs')");
 	settle($node, 60);
 	$theirs_before = their_rows();
 	return 'hears kinds and numbers, and nothing of whom';
