@@ -53,7 +53,7 @@ SQL
 }
 
 staged('X1', 'a test of a better version against a worse one, through the worker; the worker and then the server killed in the middle', sub {
-	my $test = value("SELECT id FROM trainer_start_ab_test('${\ org(1)}', options => '{\"control_model_id\": \"$worse\", \"approval_window\": \"1500 ms\", \"quality_window\": \"0\"}')");
+	my $test = value("SELECT id FROM trainer_start_ab_test('${\ org(1)}', options => '{\"control_model_id\": \"$worse\", \"planned_units\": 200, \"approval_window\": \"4 seconds\", \"quality_window\": \"0\"}')");
 	is(value("SELECT status, custom_model_id = '$better' FROM ab_tests"), 'running|t', 'the model that serves is tested');
 	my $killed = deaths($node);
 	new_comments($node, 60);
@@ -78,11 +78,11 @@ staged('X1', 'a test of a better version against a worse one, through the worker
 	is(value("SELECT ab_test_wins, ab_test_enabled FROM custom_models WHERE id = '$better'"), '1|f', 'the win is counted once');
 	is(value("SELECT count(*) FROM trainer_event_log WHERE kind = 'ab_test_completed'"), 1, 'and told once');
 	# Both sides are the rows as they are now, when every window has passed.
-	sleep 1.6;
+	sleep 4.1;
 	is(value(<<"SQL"), '0', 'n and mean of each arm equal those of plain SQL over the raw rows');
 WITH raw AS (
   SELECT g.arm, count(*) AS n, avg((EXISTS (SELECT FROM model_feedback AS f WHERE f.response_id = g.response_id AND f.feedback_type = 'approved'
-                                            AND f.created_at < g.created_at + interval '1500 ms'))::int)::double precision AS mean
+                                            AND f.created_at < g.created_at + interval '4 seconds'))::int)::double precision AS mean
   FROM trainer_generations AS g WHERE g.experiment_id = '$test' GROUP BY 1)
 SELECT count(*) FROM trainer_measure_ab_test('$test') AS m
 WHERE m.is_primary AND (m.custom_n, m.control_n) IS DISTINCT FROM ((SELECT n FROM raw WHERE arm = 'custom'), (SELECT n FROM raw WHERE arm = 'control'))
