@@ -16,8 +16,8 @@ CREATE TABLE roast_metadata (response_id uuid, rqc_score numeric);
 CREATE INDEX ON roast_metadata (response_id);
 INSERT INTO organizations SELECT org(n), 'plus' FROM generate_series(1, 6) AS n;
 SELECT count(*) FROM trainer_attach();
-INSERT INTO custom_models (id, organization_id, name, version, base_model, status, fine_tuned_model_id, is_active, verified_at, deployed_at)
-SELECT model(n), org(n), 'one', 1, 'gpt-4o', 'deployed', 'ft:' || n, true, now(), now() - interval '20 days' FROM generate_series(1, 5) AS n;
+INSERT INTO custom_models (id, organization_id, name, version, base_model, status, fine_tuned_model_id, is_active, verified_at, deployed_at, serving_since)
+SELECT model(n), org(n), 'one', 1, 'gpt-4o', 'deployed', 'ft:' || n, true, now(), now() - interval '20 days', now() - interval '20 days' FROM generate_series(1, 5) AS n;
 
 -- --- the methods, by themselves ---
 SELECT round(statistic::numeric, 4) AS psi, round(threshold::numeric, 4) AS threshold, round(p_value::numeric, 4) AS p, drifted FROM trainer_category_drift('{400,300,300}', '{120,90,90}');
@@ -34,7 +34,7 @@ SELECT round(s.statistic) BETWEEN 1 AND 20 AS same, NOT s.drifted AS is_same, o.
 SELECT trainer_vocabulary_drift('\x00', '\x00');
 \echo :SQLSTATE
 -- In two parts as in one.
-SELECT a.masses = c.masses AS same, c.statistic > 10000 AS far, c.threshold FROM trainer_score_drift(400, 300, 240, 0.03, array_fill(0.2::float8, ARRAY[60]), '{}') AS a,
+SELECT a.masses = c.masses AS same, c.fall > 10000 AS far, c.threshold FROM trainer_score_drift(400, 300, 240, 0.03, array_fill(0.2::float8, ARRAY[60]), '{}') AS a,
   trainer_score_drift(400, 300, 240, 0.03, array_fill(0.2::float8, ARRAY[20]), '{}') AS b, trainer_score_drift(400, 300, 240, 0.03, array_fill(0.2::float8, ARRAY[40]), b.masses) AS c;
 SELECT trainer_score_drift(400, 300, 240, 0.03, '{1.5}', '{}');
 \echo :SQLSTATE
@@ -94,7 +94,7 @@ SELECT round(avg(score) FILTER (WHERE place <= 300), 4) AS quality_reference, ro
 WITH unit AS (SELECT row_number() OVER (ORDER BY g.created_at) AS place, avg.v AS v
   FROM trainer_generations AS g CROSS JOIN LATERAL (SELECT max(q.rqc_score) AS v FROM roast_metadata AS q WHERE q.response_id = g.response_id) AS avg WHERE g.organization_id = org(1)),
  reference AS (SELECT count(*) AS n, sum(v)::float8 AS s, sum(v * v)::float8 AS q FROM unit WHERE place <= 300)
-SELECT abs(d.statistic - r.statistic) < 1e-9 * r.statistic AS the_same_as_all_at_once FROM reference, trainer_drift_report(org(1)) AS r,
+SELECT abs(greatest(d.fall, d.rise) - r.statistic) < 1e-9 * r.statistic AS the_same_as_all_at_once FROM reference, trainer_drift_report(org(1)) AS r,
   trainer_score_drift(reference.n, reference.s, reference.q, 0.02, ARRAY(SELECT v::float8 FROM unit WHERE place > 300 ORDER BY place), '{}') AS d WHERE r.stream = 'quality_score';
 SELECT abs(r.statistic - d.statistic) < 1e-9 AS the_same FROM trainer_drift_report(org(1)) AS r CROSS JOIN LATERAL (
   SELECT array_agg(coalesce((r.reference #>> ARRAY['counts', k])::bigint, 0) ORDER BY k) AS a, array_agg(coalesce((r.current #>> ARRAY['counts', k])::bigint, 0) ORDER BY k) AS b
@@ -123,10 +123,10 @@ SELECT count(*) FILTER (WHERE reference IS NULL AND statistic IS NULL AND NOT dr
 SELECT look(2);
 SELECT count(*) FILTER (WHERE drifted) AS drifted FROM report(2);
 SELECT count(*) FILTER (WHERE drifted) AS drifted FROM report(3);
-UPDATE custom_models SET deployed_at = now() WHERE id = model(3);
+UPDATE custom_models SET serving_since = now() WHERE id = model(3);
 SELECT count(*) FILTER (WHERE drifted OR reference IS NOT NULL) AS drifted FROM report(3);
 SELECT look(3);
-SELECT count(*) FILTER (WHERE serving_since = (SELECT deployed_at FROM custom_models WHERE id = model(3)) AND reference IS NULL) AS begin_anew FROM trainer_drift_streams WHERE organization_id = org(3);
+SELECT count(*) FILTER (WHERE serving_since = (SELECT serving_since FROM custom_models WHERE id = model(3)) AND reference IS NULL) AS begin_anew FROM trainer_drift_streams WHERE organization_id = org(3);
 
 -- Replies of other models, and those that were never used, do not count; no more does a score that is not between 0 and 1.
 SELECT replied(4, 290, '20 days', '40 minutes', 0.8, 0.8, 6, 'a');

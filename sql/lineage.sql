@@ -170,7 +170,11 @@ SELECT version, status, serves, how, model_deletion FROM trainer_erase(org(1), r
 SELECT version, status, is_active FROM custom_models WHERE organization_id = org(1) AND version < 4 ORDER BY version;
 
 -- The whole organization; an exemplar model without examples has nothing to show.
+-- What drift keeps of the comments, their words as bits, goes with the organization.
+SELECT trainer_look_at_drift(org(1));
+SELECT count(*) > 0 AS streams FROM trainer_drift_streams WHERE organization_id = org(1);
 SELECT version, status, serves, how, files_deleted, model_deletion FROM trainer_erase(org(1), delete_models => true);
+SELECT count(*) AS streams FROM trainer_drift_streams WHERE organization_id = org(1);
 SELECT * FROM texts;
 SELECT count(*) FROM model_feedback WHERE organization_id = org(1) AND (original_roast IS NOT NULL OR edited_roast <> '' OR metadata <> '{}');
 SELECT detail FROM trainer_event_log WHERE kind = 'erasure' ORDER BY id DESC LIMIT 1;

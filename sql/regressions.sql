@@ -13,8 +13,8 @@ CREATE TABLE responses (id uuid PRIMARY KEY, organization_id uuid, comment_id uu
 CREATE TABLE roast_metadata (response_id uuid PRIMARY KEY, rqc_score numeric);
 INSERT INTO organizations SELECT org(n), 'plus' FROM generate_series(1, 9) AS n;
 SELECT count(*) FROM trainer_attach();
-INSERT INTO custom_models (id, organization_id, name, version, base_model, status, fine_tuned_model_id, is_active, verified_at, deployed_at)
-SELECT model(o, v), org(o), 'Model', v, 'gpt-4o', CASE v WHEN 3 THEN 'deployed' ELSE 'retired' END, 'ft:' || v, v = 3, now(), now() - (40 - 7 * v) * interval '1 day'
+INSERT INTO custom_models (id, organization_id, name, version, base_model, status, fine_tuned_model_id, is_active, verified_at, deployed_at, serving_since)
+SELECT model(o, v), org(o), 'Model', v, 'gpt-4o', CASE v WHEN 3 THEN 'deployed' ELSE 'retired' END, 'ft:' || v, v = 3, now(), now() - (40 - 7 * v) * interval '1 day', now() - (40 - 7 * v) * interval '1 day'
 FROM generate_series(1, 9) AS o, generate_series(1, 3) AS v;
 
 -- n replies, one every half hour from `since` ago on: score, share that is approved (null: nobody judges), milliseconds, share for which the base model had to answer.
@@ -60,9 +60,8 @@ SELECT m.version, m.status, m.deployed_at IS NULL AS out_of_history FROM custom_
 SELECT custom_model_id = model(1, 2) AS of_version_2, count(*) FILTER (WHERE reference IS NULL AND since IS NULL) AS begun_anew FROM trainer_drift_streams WHERE organization_id = org(1) GROUP BY 1;
 
 -- A second time within a day it is told, and nothing else: what makes two versions worse is not the version.
-UPDATE custom_models SET deployed_at = now() - interval '19 days' WHERE id = model(2, 2);
+UPDATE custom_models SET serving_since = now() - interval '19 days' WHERE id = model(2, 2);
 UPDATE trainer_generations SET custom_model_id = model(2, 2) WHERE organization_id = org(2);
-UPDATE trainer_event_log SET created_at = now() - interval '20 days' WHERE kind = 'model_rolled_back' AND organization_id = org(2);
 SELECT look(2) AS told, serves(2);
 SELECT * FROM told WHERE org = 2;
 -- Some errors of a version that a person takes back are none of the one that serves again.

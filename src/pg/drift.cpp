@@ -59,8 +59,8 @@ Datum score_drift(FunctionCallInfo fcinfo) {
   std::vector<double> values;
   for (Datum value : elements_of(PG_GETARG_DATUM(4), FLOAT8OID)) values.push_back(DatumGetFloat8(value));
   const stats::MeanDrift drift = value_or_fail(stats::mean_drift(reference, PG_GETARG_FLOAT8(3), masses, values));
-  return row_of(fcinfo, {array_of({drift.masses.begin(), drift.masses.end()}), number_of(drift.statistic),
-                         number_of(stats::kDetectorThreshold)});
+  return row_of(fcinfo, {array_of({drift.masses.begin(), drift.masses.end()}), number_of(drift.drop),
+                         number_of(drift.rise), number_of(stats::kDetectorThreshold)});
 }
 
 std::vector<std::int64_t> counts_at(FunctionCallInfo fcinfo, int argument) {

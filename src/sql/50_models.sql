@@ -36,7 +36,7 @@ BEGIN
       WHERE m.id = serving.id;
     BEGIN
       UPDATE @extschema@.custom_models m
-        SET is_active = true, status = 'deployed', deployed_at = clock_timestamp(), updated_at = now()
+        SET is_active = true, status = 'deployed', deployed_at = clock_timestamp(), serving_since = clock_timestamp(), updated_at = now()
         WHERE m.id = model.id RETURNING * INTO model;
       PERFORM @extschema@.trainer_log_event(model.organization_id, model.id, 'model_deployed',
                                             jsonb_build_object('previous', serving.id));
@@ -184,7 +184,7 @@ BEGIN
     WHERE m.id = serving.id;
   IF previous.id IS NOT NULL THEN
     -- Its place in the history of deployments stays: another rollback goes further back.
-    UPDATE @extschema@.custom_models m SET is_active = true, status = 'deployed', updated_at = now()
+    UPDATE @extschema@.custom_models m SET is_active = true, status = 'deployed', serving_since = clock_timestamp(), updated_at = now()
       WHERE m.id = previous.id RETURNING * INTO previous;
   END IF;
   PERFORM @extschema@.trainer_log_event(serving.organization_id, serving.id, 'model_rolled_back',

@@ -182,6 +182,8 @@ BEGIN
   IF $3 IS NULL THEN
     DELETE FROM @extschema@.trainer_reference_roasts AS r WHERE r.organization_id = $1;
     GET DIAGNOSTICS reference_roasts = ROW_COUNT;
+    -- Words of comments, as bits.
+    DELETE FROM @extschema@.trainer_drift_streams AS d WHERE d.organization_id = $1;
   END IF;
   RETURN jsonb_build_object(
     'requests', requests, 'feedback', feedback, 'variants', variants, 'reference_roasts', reference_roasts,

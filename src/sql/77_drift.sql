@@ -16,8 +16,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_drift_limits() IS 'the least and the most that a drift is judged by';
 
--- tolerance: a change of the mean that is none. worse: the side on which a change is a regression of the model; where a fall of times and errors is no drift,
--- the other side is not looked at.
+-- tolerance: a change of the mean that is none. worse: the side on which a change is a regression of the model. Times and errors that fall are no drift: is_one_sided.
 CREATE FUNCTION @extschema@.trainer_drift_stream_list(
   OUT stream text, OUT place integer, OUT tolerance double precision, OUT worse text, OUT is_one_sided boolean)
 RETURNS SETOF record
@@ -31,13 +30,13 @@ COMMENT ON FUNCTION @extschema@.trainer_drift_stream_list() IS 'the streams of a
 
 CREATE FUNCTION @extschema@.trainer_score_drift(
   n bigint, total double precision, squares double precision, tolerance double precision, outcomes double precision[], INOUT masses double precision[],
-  OUT statistic double precision, OUT threshold double precision)
+  OUT fall double precision, OUT rise double precision, OUT threshold double precision)
 RETURNS record
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.trainer_score_drift(bigint, double precision, double precision, double precision, double precision[], double precision[]) IS
-  'has the mean of values from 0 to 1 left that of a reference? By n, sum and squares of the reference, outcomes in their order, and the masses after those before ({} at first): a change when the statistic reaches the threshold';
+  'has the mean of values from 0 to 1 left that of a reference? By n, sum and squares of the reference, outcomes in their order, and the masses after those before ({} at first): a change when one of the two reaches the threshold';
 
 CREATE FUNCTION @extschema@.trainer_category_drift(
   reference bigint[], current bigint[], alpha double precision DEFAULT 0.001, OUT statistic double precision, OUT threshold double precision,
@@ -155,23 +154,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
   DELETE FROM @extschema@.trainer_drift_streams AS d WHERE d.organization_id = $1;
   INSERT INTO @extschema@.trainer_drift_streams (organization_id, stream, custom_model_id, serving_since, begins_at, seen_at)
-    SELECT $1, s.stream, m.id, m.deployed_at, t.at, t.at
+    SELECT $1, s.stream, m.id, m.serving_since, t.at, t.at
     FROM @extschema@.trainer_drift_stream_list() AS s
     LEFT JOIN @extschema@.custom_models AS m ON m.organization_id = $1 AND m.is_active
     CROSS JOIN LATERAL (SELECT greatest($2, now() - interval '30 days') AS at) AS t
     ON CONFLICT DO NOTHING;
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_begin_drift_streams(uuid, timestamptz) IS 'begins a new reference of each stream, by the model that serves now';
-
-CREATE FUNCTION @extschema@.trainer_is_regression(drifted @extschema@.trainer_drift_streams) RETURNS boolean
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-  SELECT coalesce(drifted.custom_model_id IS NOT NULL
-    AND (SELECT sum(m) FROM unnest(CASE l.worse WHEN 'drop' THEN drifted.masses[1:6] WHEN 'rise' THEN drifted.masses[7:12] END) AS m) >= drifted.threshold, false)
-  FROM @extschema@.trainer_drift_stream_list() AS l WHERE l.stream = drifted.stream
-$$;
-COMMENT ON FUNCTION @extschema@.trainer_is_regression(@extschema@.trainer_drift_streams) IS 'whether a stream has become worse than it was when its model was put to serve';
 
 CREATE FUNCTION @extschema@.trainer_roll_back_regression(drifted @extschema@.trainer_drift_streams) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
@@ -183,12 +172,13 @@ BEGIN
   IF NOT current_setting('trainer.rollback_on_regression')::boolean THEN
     RETURN false;
   END IF;
-  -- What serves by now may be another one.
   PERFORM FROM @extschema@.custom_models AS m
-    WHERE m.organization_id = drifted.organization_id AND m.id = drifted.custom_model_id AND m.is_active AND m.deployed_at = drifted.serving_since FOR UPDATE;
-  -- An experiment may have begun since this was looked at. And what makes two versions worse within a day is not the version.
-  IF NOT FOUND OR @extschema@.trainer_lock_experiments(drifted.organization_id) IS NOT NULL OR EXISTS (SELECT FROM @extschema@.trainer_event_log AS e
-                          WHERE e.organization_id = drifted.organization_id AND e.kind = 'regression_rolled_back' AND e.created_at > clock_timestamp() - interval '1 day') THEN
+    WHERE m.organization_id = drifted.organization_id AND m.id = drifted.custom_model_id AND m.is_active AND m.serving_since IS NOT DISTINCT FROM drifted.serving_since FOR UPDATE;
+  -- What serves by now may be another one, and an experiment may have begun. And what makes two versions worse within a day is not the version.
+  IF NOT FOUND
+     OR @extschema@.trainer_lock_experiments(drifted.organization_id) IS NOT NULL
+     OR EXISTS (SELECT FROM @extschema@.trainer_event_log AS e
+                WHERE e.organization_id = drifted.organization_id AND e.kind = 'regression_rolled_back' AND e.created_at > clock_timestamp() - interval '1 day') THEN
     RETURN false;
   END IF;
   previous := @extschema@.trainer_rollback_model(drifted.organization_id, 'regression of ' || drifted.stream);
@@ -207,9 +197,9 @@ AS $$
 BEGIN
   PERFORM @extschema@.trainer_log_event(drifted.organization_id, drifted.custom_model_id, 'drift', jsonb_build_object('stream', drifted.stream,
     'reference', drifted.reference, 'current', drifted.current, 'statistic', drifted.statistic, 'threshold', drifted.threshold,
-    'regression', @extschema@.trainer_is_regression(drifted)));
+    'regression', drifted.is_worse));
   -- What serves from now on is not what drifted.
-  IF @extschema@.trainer_is_regression(drifted) AND @extschema@.trainer_roll_back_regression(drifted) THEN
+  IF drifted.is_worse AND @extschema@.trainer_roll_back_regression(drifted) THEN
     RETURN;
   END IF;
   IF current_setting('trainer.retrain_threshold')::integer > 0 THEN
@@ -278,16 +268,13 @@ BEGIN
     END IF;
   ELSIF batch.n > 0 THEN
     judged := @extschema@.trainer_score_drift(seen.n, seen.total, seen.squares, judgement.tolerance, batch.outcomes, seen.masses);
-    IF judgement.is_one_sided THEN
-      judged.masses := array_fill(0::double precision, ARRAY[6]) || judged.masses[7:12];
-      judged.statistic := (SELECT sum(m) FROM unnest(judged.masses) AS m);
-    END IF;
     result.masses := judged.masses;
-    result.statistic := judged.statistic;
+    result.statistic := CASE WHEN judgement.is_one_sided THEN judged.rise ELSE greatest(judged.fall, judged.rise) END;
+    result.is_worse := seen.custom_model_id IS NOT NULL AND CASE judgement.worse WHEN 'drop' THEN judged.fall ELSE judged.rise END >= judged.threshold;
     result.threshold := judged.threshold;
     result.recent := (seen.recent || batch.outcomes)[greatest(1, cardinality(seen.recent) + cardinality(batch.outcomes) - 199):];
     result.current := (SELECT jsonb_build_object('n', count(*), 'mean', round(avg(r)::numeric, 4)) FROM unnest(result.recent) AS r);
-    result.since := coalesce(seen.since, CASE WHEN judged.statistic >= judged.threshold THEN clock_timestamp() END);
+    result.since := coalesce(seen.since, CASE WHEN result.statistic >= judged.threshold THEN clock_timestamp() END);
   END IF;
   RETURN @extschema@.trainer_write_drift_stream(seen, result);
 END $$;
@@ -303,7 +290,7 @@ BEGIN
   UPDATE @extschema@.trainer_drift_streams AS d
     SET begins_at = result.begins_at, seen_at = result.seen_at, seen_id = result.seen_id, n = result.n, total = result.total, squares = result.squares, masses = result.masses,
         recent = result.recent, words = result.words, reference = result.reference, current = result.current, statistic = result.statistic, threshold = result.threshold,
-        since = result.since
+        is_worse = result.is_worse, since = result.since
     WHERE d.organization_id = seen.organization_id AND d.stream = seen.stream AND d.seen_at = seen.seen_at AND d.seen_id = seen.seen_id AND d.begins_at = seen.begins_at;
   IF NOT FOUND OR seen.since IS NOT NULL OR result.since IS NULL THEN
     RETURN false;
@@ -408,13 +395,9 @@ DECLARE
 BEGIN
   SELECT m.* INTO serving FROM @extschema@.custom_models AS m WHERE m.organization_id = $1 AND m.is_active;
   SELECT d.* INTO known FROM @extschema@.trainer_drift_streams AS d WHERE d.organization_id = $1 LIMIT 1;
-  IF known.organization_id IS NULL OR (known.custom_model_id, known.serving_since) IS DISTINCT FROM (serving.id, serving.deployed_at) THEN
-    -- The base model serves from the first reply on, or from when no other did any more; a model that was gone back to from then on, and what another one did
-    -- meanwhile is not its own.
-    PERFORM @extschema@.trainer_begin_drift_streams($1, coalesce(
-      greatest(serving.deployed_at, (SELECT max(e.created_at) FROM @extschema@.trainer_event_log AS e
-                                     WHERE e.organization_id = $1 AND e.kind = 'model_rolled_back' AND serving.id IS NOT NULL)),
-      CASE WHEN known.organization_id IS NOT NULL THEN now() END,
+  IF known.organization_id IS NULL OR (known.custom_model_id, known.serving_since) IS DISTINCT FROM (serving.id, serving.serving_since) THEN
+    -- The base model serves from the first reply on, or from when no other did any more.
+    PERFORM @extschema@.trainer_begin_drift_streams($1, coalesce(serving.serving_since, serving.deployed_at, CASE WHEN known.organization_id IS NOT NULL THEN now() END,
       (SELECT min(g.created_at) - interval '1 microsecond' FROM @extschema@.trainer_generations AS g WHERE g.organization_id = $1)));
   END IF;
   -- While an experiment runs, two models are compared by it at the same time, which is better than with the past: what they did is looked at when it has ended.
@@ -440,7 +423,7 @@ AS $$
   FROM @extschema@.trainer_drift_stream_list() AS s
   LEFT JOIN @extschema@.custom_models AS m ON m.organization_id = $1 AND m.is_active
   LEFT JOIN @extschema@.trainer_drift_streams AS d
-    ON d.organization_id = $1 AND d.stream = s.stream AND (d.custom_model_id, d.serving_since) IS NOT DISTINCT FROM (m.id, m.deployed_at)
+    ON d.organization_id = $1 AND d.stream = s.stream AND (d.custom_model_id, d.serving_since) IS NOT DISTINCT FROM (m.id, m.serving_since)
   ORDER BY s.place
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_drift_report(uuid) IS

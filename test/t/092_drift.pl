@@ -20,7 +20,7 @@ sub value { return $node->safe_psql('postgres', $_[0]) }
 
 # Both have a model that has served for three weeks.
 my @models = map { my $model = train($node, $_); wait_for_status($node, $model, 'deployed'); $model } 1, 2;
-value("UPDATE custom_models SET deployed_at = now() - interval '20 days'");
+value("UPDATE custom_models SET serving_since = now() - interval '20 days'");
 settle($node, 60);
 
 # n used replies of an organization's model, one every half hour from so many days ago on: their mean score, the share of approvals, and what the comments are about.
@@ -76,7 +76,7 @@ WITH unit AS (
   FROM trainer_generations AS g WHERE g.organization_id = '${\ org(1)}' AND g.response_id IS NOT NULL AND g.custom_model_id = '$models[0]' AND g.created_at > now() - interval '20 days'),
 reference AS (SELECT s.n, sum(v) AS total, sum(v * v) AS squares FROM unit, trainer_drift_streams AS s
   WHERE s.organization_id = '${\ org(1)}' AND s.stream = 'user_approval' AND place <= s.n GROUP BY 1)
-SELECT abs(d.statistic - r.statistic) <= 1e-9 * r.statistic FROM reference, trainer_drift_report('${\ org(1)}') AS r,
+SELECT abs(greatest(d.fall, d.rise) - r.statistic) <= 1e-9 * r.statistic FROM reference, trainer_drift_report('${\ org(1)}') AS r,
   trainer_score_drift(reference.n, reference.total, reference.squares, 0.03, ARRAY(SELECT v FROM unit WHERE place > reference.n ORDER BY place), '{}') AS d
 WHERE r.stream = 'user_approval'
 SQL

@@ -92,7 +92,7 @@ Result<MeanDrift> mean_drift(const Moments& reference, double tolerance, DriftMa
       for (std::size_t i = 0; i < detector.masses.size(); ++i) detector.masses[i] = masses[at + i];
       detector = replay(detector, values);
       for (std::size_t i = 0; i < detector.masses.size(); ++i) found.masses[at + i] = detector.masses[i];
-      found.statistic = std::max(found.statistic, detector.mass());
+      (side == Side::drop ? found.drop : found.rise) = detector.mass();
     }
     at += EDetector::kParts.size();
   }

@@ -54,11 +54,12 @@ std::size_t change_begins(const EDetector& detector, std::span<const double> val
 // Both at once, for a stream that may drift either way: the drop's masses, then the rise's. A mean so near the edge
 // that m0 is not in (0, 1) has no detector on that side, whose masses stay 0.
 using DriftMasses = std::array<double, 2 * EDetector::kParts.size()>;
-// The masses after those values, and the larger of the two detectors' sums. Errors: those of detector_of() but for m0,
+// The masses after those values, and each detector's sum. Errors: those of detector_of() but for m0,
 // fewer than two values in the reference, a value that is not in [0, 1], masses that are negative or infinite.
 struct MeanDrift {
   DriftMasses masses{};
-  double statistic = 0;
+  double drop = 0;
+  double rise = 0;
 };
 Result<MeanDrift> mean_drift(const Moments& reference, double tolerance, DriftMasses masses,
                              std::span<const double> values);

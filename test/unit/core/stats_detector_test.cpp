@@ -143,16 +143,19 @@ TEST(MeanDrift, GoesOnWhereItStopped) {
   const auto part = mean_drift(reference, 0.03, {}, std::span(values).first(20));
   const auto rest = mean_drift(reference, 0.03, part->masses, std::span(values).subspan(20));
   EXPECT_EQ(all->masses, rest->masses);
-  EXPECT_GT(all->statistic, kDetectorThreshold);
+  EXPECT_GT(all->drop, kDetectorThreshold);
+  EXPECT_LT(all->rise, 100);
   const double error = std::sqrt(reference.variance() / 400);
-  EXPECT_DOUBLE_EQ(all->statistic, replay(*detector_of(Side::drop, 0.75, error, 0.03), values).mass());
+  EXPECT_DOUBLE_EQ(all->drop, replay(*detector_of(Side::drop, 0.75, error, 0.03), values).mass());
 }
 
 TEST(MeanDrift, SeesARiseAndNothingBeyondTheEdge) {
   const std::vector<double> values(200, 1.0);
-  EXPECT_GT(mean_drift(from_sums(400, 300, 240), 0.03, {}, values)->statistic, kDetectorThreshold);
+  EXPECT_GT(mean_drift(from_sums(400, 300, 240), 0.03, {}, values)->rise, kDetectorThreshold);
   // Nothing is better than nearly all.
-  EXPECT_LT(mean_drift(from_sums(400, 398, 398), 0.03, {}, values)->statistic, 100);
+  const auto nearly = mean_drift(from_sums(400, 398, 398), 0.03, {}, values);
+  EXPECT_EQ(nearly->rise, 0);
+  EXPECT_LT(nearly->drop, 100);
 }
 
 TEST(MeanDrift, RefusesWhatIsNoScore) {
