@@ -144,6 +144,24 @@ INSERT INTO trainer_retraining_decisions (organization_id, custom_model_id, gene
 SELECT work();
 SELECT decision, reason, again FROM decisions() WHERE generation = 9;
 
+-- --- what changes meanwhile ---
+-- A proof counts while the version that it was made against serves.
+SELECT (trainer_schedule_retraining(:'third', force => true)).decision, work() IS NOT NULL AS begun;
+SELECT id AS ninth FROM custom_models WHERE version = 9 \gset
+SELECT trained(:'ninth', 0.4);
+SELECT answer(:'ninth', 1) = answer(:'third', 4) AS answered;
+SELECT version FROM trainer_rollback_model(org(1));
+SELECT (trainer_finish_comparison(id)).decision FROM trainer_retraining_decisions WHERE decision = 'comparing';
+SELECT decision, reason FROM decisions() WHERE new_version = 9;
+SELECT version FROM custom_models WHERE is_active;
+-- Another threshold silences nothing: of 500 rows the one before had made 50.
+INSERT INTO trainer_retraining_decisions (organization_id, custom_model_id, generation, feedback, decision, reason, due_at)
+  VALUES (org(1), :'second', 50, 500, 'refused', 'at a threshold of 10', NULL);
+SELECT trainer_note_retraining(:'second', 550);
+SELECT count(*) AS not_yet FROM decisions() WHERE generation > 50;
+SELECT trainer_note_retraining(:'second', 600), trainer_note_retraining(:'second', 601);
+SELECT version, generation, feedback, decision FROM decisions() WHERE generation > 50;
+
 DROP VIEW sides;
 DROP EXTENSION trainer CASCADE;
 DROP TABLE organizations, comments, responses, roast_metadata;
