@@ -16,8 +16,8 @@ namespace trainer::core::tokens {
 // Counts for one encoding, and remembers the counts of pieces that had to be merged: in 256 KiB. Not for two threads at
 // once. Text like <|endoftext|> is text, as in training data. The encoding must outlive it.
 //
-// Texts are UTF-8; an invalid sequence counts as U+FFFD, each longest part that could have begun a character for one, as
-// Unicode recommends and JavaScript's decoder does.
+// Texts are UTF-8; an invalid sequence counts as U+FFFD, each longest part that could have begun a character for one,
+// as Unicode recommends and JavaScript's decoder does.
 class TokenCounter {
  public:
   explicit TokenCounter(const Encoding& encoding);

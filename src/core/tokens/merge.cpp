@@ -39,9 +39,9 @@ std::size_t merge_short(const Encoding& encoding, std::string_view piece, TokenI
   return size;
 }
 
-// A long piece. A part's id stands where it begins, and with a mark at its last byte: from either side its length, and so
-// its neighbour, follows. The heap holds pairs as they were when they were found; what has changed since is seen when
-// one comes to the top.
+// A long piece. A part's id stands where it begins, and with a mark at its last byte: from either side its length, and
+// so its neighbour, follows. The heap holds pairs as they were when they were found; what has changed since is seen
+// when one comes to the top.
 class LongMerge {
  public:
   LongMerge(const Encoding& encoding, std::string_view piece, Interrupt interrupt)

@@ -2,8 +2,9 @@
 // lowest id, the leftmost of equals, until no two make one.
 //
 // tiktoken looks for the merged token by its bytes, whatever it is merged from. That comes to the same as a table with
-// one pair a token. Take the moment when neighbours l and r become t: nothing has crossed the ends of l and r before, so
-// between them just that has happened which happens to the bytes of t alone, and there t can come from one pair only.
+// one pair a token. Take the moment when neighbours l and r become t: nothing has crossed the ends of l and r before,
+// so between them just that has happened which happens to the bytes of t alone, and there t can come from one pair
+// only.
 #pragma once
 
 #include <cstddef>

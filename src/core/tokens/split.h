@@ -2,12 +2,13 @@
 //
 //   cl100k_base  (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|
 //                \s*[\r\n]+|\s+(?!\S)|\s+
-//   o200k_base   [^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|
-//                [^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|
-//                \p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+
+//   o200k_base   [^\r\n\p{L}\p{N}]?U*L+C?|[^\r\n\p{L}\p{N}]?U+L*C?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|
+//                \s*[\r\n]+|\s+(?!\S)|\s+
+//                where U is [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}], L is [\p{Ll}\p{Lm}\p{Lo}\p{M}] and C is the first of
+//                cl100k_base
 //
-// Every character belongs to a piece, so the pieces joined are the text. As an engine with backtracking reads a pattern:
-// the first alternative that fits, each part as long as the rest allows. One pass, no memory.
+// Every character belongs to a piece, so the pieces joined are the text. As an engine with backtracking reads a
+// pattern: the first alternative that fits, each part as long as the rest allows. One pass, no memory.
 #pragma once
 
 #include <array>
@@ -47,8 +48,8 @@ class Splitter {
  public:
   Splitter(CharClasses classes, const char* end) : classes_(classes), end_(end) {}
 
-  // Where the piece that begins at `from` ends. Precondition: from < end; valid UTF-8, without which the pieces are some
-  // others, but never beyond the end, nor empty.
+  // Where the piece that begins at `from` ends. Precondition: from < end; valid UTF-8, without which the pieces are
+  // some others, but never beyond the end, nor empty.
   const char* piece_end(const char* from) const {
     const std::size_t plain = plain_word(from);
     return plain != 0 ? from + plain : any_piece_end(from);
@@ -105,8 +106,8 @@ inline const char* Splitter<pattern>::skip(const char* at, unsigned classes) con
   return at;
 }
 
-// The commonest piece by far, at once: a word of ASCII letters that the pattern takes whole, with a character before it,
-// where 16 bytes show its end. 0: something else, or not seen.
+// The commonest piece by far, at once: a word of ASCII letters that the pattern takes whole, with a character before
+// it, where 16 bytes show its end. 0: something else, or not seen.
 template <EncodingName pattern>
 inline std::size_t Splitter<pattern>::plain_word([[maybe_unused]] const char* from) const {
 #if defined(__SSE2__)
@@ -150,8 +151,8 @@ inline const char* Splitter<pattern>::contraction(const char* from) const {
   return from[1] == '\xC5' && from[2] == '\xBF' ? from + 3 : from;
 }
 
-// o200k's first alternative without the character before it, or null: upper case, then at least one that is not. What is
-// of both kinds (\p{Lm}, \p{Lo}, \p{M}) may have to be given back by the first part.
+// o200k's first alternative without the character before it, or null: upper case, then at least one that is not. What
+// is of both kinds (\p{Lm}, \p{Lo}, \p{M}) may have to be given back by the first part.
 template <EncodingName pattern>
 const char* Splitter<pattern>::word(const char* from) const {
   const char* behind_both = nullptr;

@@ -44,8 +44,10 @@ std::string problem(const FileHeader& header, std::uint64_t bytes) {
                within(header.class_blocks, sizeof(std::uint16_t), bytes) && header.class_blocks.count == kClassBlocks &&
                within(header.classes, 1, bytes);
   for (std::size_t i = 0; whole && i < kMaxEncodings; ++i) {
-    const std::string_view wanted = name(static_cast<EncodingName>(i));
-    whole = is_whole(header.encoding[i], bytes) && std::string_view(header.encoding[i].name, wanted.size()) == wanted;
+    const EncodingHeader& encoding = header.encoding[i];
+    std::string padded(name(static_cast<EncodingName>(i)));
+    padded.resize(sizeof encoding.name, '\0');
+    whole = is_whole(encoding, bytes) && std::string_view(encoding.name, sizeof encoding.name) == padded;
   }
   return whole ? "" : "It is not whole.";
 }

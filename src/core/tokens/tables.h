@@ -73,8 +73,8 @@ inline TokenId Encoding::merged(TokenId left, TokenId right) const {
 
 class Tables {
  public:
-  // Maps the file. Error (wrong_state) when it is not there or not what this build writes; whether its inside is whole is
-  // not looked at, since that would read all of it.
+  // Maps the file. Error (wrong_state) when it is not there or not what this build writes; whether its inside is whole
+  // is not looked at, since that would read all of it.
   static Result<Tables> open(const std::string& path);
 
   Tables(Tables&& other) noexcept;
