@@ -12,10 +12,11 @@ use Requests;
 use Recording;
 use Serving;
 use Feedback;
+use Tokens;
 
 my %sets = (dataset => \&Dataset::measure, requests => \&Requests::measure, recording => \&Recording::measure,
-    serving => \&Serving::measure, feedback => \&Feedback::measure);
-my @order = qw(dataset requests recording serving feedback);
+    serving => \&Serving::measure, feedback => \&Feedback::measure, tokens => \&Tokens::measure);
+my @order = qw(dataset requests recording serving feedback tokens);
 
 my ($dir, $quick, @only);
 GetOptions('dir=s' => \$dir, 'quick' => \$quick, 'only=s' => \@only) && $dir or die "measure.pl is called by bench/run\n";
