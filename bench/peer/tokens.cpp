@@ -1,5 +1,5 @@
-// Ours, in a process that stays up, as the peer does. Each line of its input is a request; it answers with the CPU seconds
-// and the tokens.
+// Ours, in a process that stays up, as the peer does. Each line of its input is a request; it answers with the CPU
+// seconds and the tokens.
 //
 //   count FILE END    the texts of a file that end with the byte of this number, read before
 //   fresh FILE END    the same by a counter that has seen nothing
