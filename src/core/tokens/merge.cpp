@@ -45,7 +45,8 @@ std::size_t merge_short(const Encoding& encoding, std::string_view piece, TokenI
 class LongMerge {
  public:
   LongMerge(const Encoding& encoding, std::string_view piece, Interrupt interrupt)
-      : encoding_(encoding), interrupt_(interrupt), ids_(piece.size()) {
+      : encoding_(encoding), interrupt_(interrupt), ids_(piece.size()), pairs_(piece.size(), kNoToken) {
+    heap_.reserve(piece.size());
     for (std::size_t i = 0; i < piece.size(); ++i) ids_[i] = encoding.bytes[byte_at(piece, i)];
     for (std::size_t i = 0; i + 1 < piece.size(); ++i) {
       push(encoding.byte_pairs[byte_at(piece, i) << 8 | byte_at(piece, i + 1)], i);
@@ -61,11 +62,12 @@ class LongMerge {
 
  private:
   static constexpr std::size_t kStepsToInterrupt = 1 << 14;
-  static constexpr TokenId kLastByte = 0x80000000u;  // of a part of several; kNoToken has this bit, too
+  static constexpr TokenId kLastByte = 0x80000000u;  // of a part of several
 
   std::size_t size_at(std::size_t at) const { return encoding_.token(ids_[at]).size(); }
 
   void push(TokenId merged, std::size_t at) {
+    pairs_[at] = merged;
     if (merged != kNoToken) heap_.push_back(std::uint64_t{merged} << 32 | at);
   }
 
@@ -81,28 +83,26 @@ class LongMerge {
     const auto merged = static_cast<TokenId>(heap_.back() >> 32);
     const auto left = static_cast<std::size_t>(heap_.back() & 0xFFFFFFFF);
     heap_.pop_back();
-    if (!begins_part(left)) return;
+    if (pairs_[left] != merged) return;
     const std::size_t right = left + size_at(left);
-    if (right >= ids_.size() || encoding_.merged(ids_[left], ids_[right]) != merged) return;
     const std::size_t end = right + size_at(right);
     join(left, right, end, merged);
     if (left > 0) push_pair(left - encoding_.token(part_that_ends(left)).size(), left);
     if (end < ids_.size()) push_pair(left, end);
   }
 
-  // Inside of a part stands kNoToken wherever smaller ones met.
-  bool begins_part(std::size_t at) const { return (ids_[at] & kLastByte) == 0; }
   TokenId part_that_ends(std::size_t behind) const { return ids_[behind - 1] & ~kLastByte; }
 
   void join(std::size_t left, std::size_t right, std::size_t end, TokenId id) {
-    ids_[right - 1] = ids_[right] = kNoToken;
     ids_[end - 1] = id | kLastByte;
     ids_[left] = id;
+    pairs_[left] = pairs_[right] = kNoToken;
   }
 
   const Encoding& encoding_;
   Interrupt interrupt_;
   std::vector<TokenId> ids_;
+  std::vector<TokenId> pairs_;  // at the first byte of each part: what it merges into with the next one
   std::vector<std::uint64_t> heap_;
   std::size_t steps_ = 0;
 };
