@@ -19,6 +19,9 @@ sources := $(filter-out $(wildcard src/*/test_*.cpp),$(sources))
 endif
 OBJS := $(sources:.cpp=.o)
 
+# The tables of the tokenizer, for the byte order of this machine; the library maps them from where it is itself.
+tokens := trainer_tokens.bin
+
 # -isystem wins over the -I that PGXS adds for the same directory: warnings of Postgres' headers are not ours to mend.
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -DTRAINER_VERSION='"$(version)"'
 PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Werror -Wno-register -fstack-protector-strong -D_GLIBCXX_ASSERTIONS
@@ -35,7 +38,7 @@ REGRESS_OPTS   = --load-extension=pg_trgm
 ISOLATION_OPTS = --inputdir=test --load-extension=pg_trgm
 TAP_TESTS      = 1
 PROVE_TESTS   ?= test/t/*.pl
-EXTRA_CLEAN    = .deps
+EXTRA_CLEAN    = .deps $(tokens) src/tools/*.o
 export TRAINER_SANDBOX ?= $(CURDIR)/build/unit/trainer-sandbox
 
 # No bitcode: it would double the build time to let the JIT inline functions of which none is worth inlining.
@@ -64,6 +67,18 @@ flavor := Postgres $(VERSION) $(if $(TRAINER_TEST),with,without) test functions
 	@echo '$(OBJS)' | cmp -s - $@ || echo '$(OBJS)' >$@
 trainer.so: trainer.map .deps/objects
 
+all: $(tokens)
+$(tokens): .deps/make-token-tables $(wildcard data/tokens/*.t*)
+	$< data/tokens $@
+.deps/make-token-tables: src/tools/make_token_tables_main.o src/tools/token_tables.o src/core/tokens/tables.o
+	$(CXX) -o $@ $^
+install: install-tokens
+install-tokens: $(tokens) installdirs
+	$(INSTALL_DATA) $(tokens) '$(DESTDIR)$(pkglibdir)/$(tokens)'
+uninstall: uninstall-tokens
+uninstall-tokens:
+	rm -f '$(DESTDIR)$(pkglibdir)/$(tokens)'
+
 # The installation script is its subjects in the order of their names; PGXS' clean removes it. `all` rebuilds it whenever
 # the list or any part has changed.
 sql_parts := $(sort $(wildcard src/sql/*.sql))
@@ -76,7 +91,7 @@ $(notdir $(upgrade)): $(upgrade) $(sql_parts) src/sql/functions.awk .deps/sql
 	@mkdir -p .deps
 	@echo '$(sql_parts)' | cmp -s - $@ || echo '$(sql_parts)' >$@
 
-.PHONY: FORCE help unit test bench format lint dist
+.PHONY: FORCE help unit count-tokens test bench format lint dist install-tokens uninstall-tokens
 FORCE:
 
 help:
@@ -84,6 +99,7 @@ help:
 	@echo 'make install     install it there'
 	@echo 'make installcheck  pg_regress, isolation and TAP tests against what is installed'
 	@echo 'make unit        build and run the unit tests of core, provider and the sandbox'
+	@echo 'make count-tokens  build build/unit/count-tokens, which counts the tokens of the lines of a file'
 	@echo 'make test        everything, as CI does (script/test)'
 	@echo 'make bench       run the benchmarks'
 	@echo 'make format      format the C++ sources'
@@ -97,6 +113,9 @@ build/unit/CMakeCache.txt: CMakeLists.txt
 unit: build/unit/CMakeCache.txt
 	cmake --build build/unit --parallel
 	ctest --test-dir build/unit --output-on-failure
+
+count-tokens: build/unit/CMakeCache.txt
+	cmake --build build/unit --target count-tokens
 
 test:
 	script/test

@@ -12,11 +12,12 @@ use Requests;
 use Recording;
 use Serving;
 use Feedback;
+use Tokens;
 use Votes;
 
 my %sets = (dataset => \&Dataset::measure, requests => \&Requests::measure, recording => \&Recording::measure,
-    serving => \&Serving::measure, feedback => \&Feedback::measure, votes => \&Votes::measure);
-my @order = qw(dataset requests recording serving feedback votes);
+    serving => \&Serving::measure, feedback => \&Feedback::measure, tokens => \&Tokens::measure, votes => \&Votes::measure);
+my @order = qw(dataset requests recording serving feedback tokens votes);
 
 my ($dir, $quick, @only);
 GetOptions('dir=s' => \$dir, 'quick' => \$quick, 'only=s' => \@only) && $dir or die "measure.pl is called by bench/run\n";

@@ -45,7 +45,7 @@ extension_sources() {
   local dir=$1
   mkdir -p "$dir"
   find "$dir" -type f ! -name '*.o' ! -path '*/.deps/*' -delete # what has gone from the checkout goes here too
-  tar -C "$top" --exclude=./build --exclude=./.git --exclude=./.deps --exclude='*.o' --exclude='./trainer.so' -cf - . |
+  tar -C "$top" --exclude=./build --exclude=./.git --exclude=./.deps --exclude='*.o' --exclude='./trainer.so' --exclude='./trainer_tokens.bin' -cf - . |
     tar -C "$dir" -xf -
 }
 

@@ -99,7 +99,7 @@ RESET session_replication_role;
 UPDATE responses SET response_text = NULL WHERE id IN (response(156), response(154));
 UPDATE responses SET response_text = E' \t\n ' WHERE id = response(152);
 UPDATE responses SET response_text = 'twin', comment_id = comment(1) WHERE id IN (response(150), response(148));
-UPDATE responses SET response_text = repeat('x', 300000) WHERE id = response(146);
+UPDATE responses SET response_text = repeat('x', 600000) WHERE id = response(146);
 UPDATE responses SET response_text = 'to be <|endoftext|> continued' WHERE id = response(144);
 UPDATE responses SET response_text = E'bell\x07 and return\r', comment_id = comment(2) WHERE id = response(142);
 UPDATE responses SET created_at = NULL WHERE id = response(140);

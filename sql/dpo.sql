@@ -94,8 +94,9 @@ FROM training_examples AS e JOIN trainer_dataset_jsonl(:'dataset') WITH ORDINALI
 SELECT * FROM trainer_validate_dataset(:'dataset');
 SELECT s.*, s.bytes = (SELECT coalesce(sum(octet_length(line) + 1), 0) FROM trainer_dataset_jsonl(:'dataset', s.split) AS line) AS exact FROM trainer_file_sizes(:'dataset') AS s ORDER BY 1;
 -- Both replies are paid for.
-SELECT c.training_tokens = (SELECT sum((octet_length(e.messages -> 0 ->> 'content') + octet_length(e.messages -> 1 ->> 'content') + octet_length(e.messages -> 2 ->> 'content')
-         + octet_length(e.non_preferred -> 0 ->> 'content') + 3) / 4) FROM training_examples AS e) AS tokens,
+SELECT c.training_tokens = (SELECT sum(3 + of_messages) FROM training_examples AS e CROSS JOIN LATERAL (
+         SELECT sum(3 + trainer_count_tokens(m ->> 'role') + trainer_count_tokens(m ->> 'content')) AS of_messages
+         FROM (SELECT json_array_elements(e.messages) UNION ALL SELECT json_array_elements(e.non_preferred)) AS l (m)) AS t) AS tokens,
        (c.limits ->> 'training_file_bytes')::bigint = (SELECT bytes FROM trainer_file_sizes(:'dataset') WHERE split = 'train') AS bytes
 FROM trainer_estimate_training_cost(:'dataset') AS c;
 -- What was made of it by hand: a line stays a line.

@@ -21,6 +21,8 @@ SELECT * FROM trainer_validate_dataset((SELECT id FROM training_datasets));
 UPDATE training_examples SET messages = '[{"role":"user","content":"\ud83d\ude00 \u20ac"},{"role":"assistant","content":"a"}]' WHERE ordinal = 2;
 SELECT ordinal, code FROM trainer_validate_dataset((SELECT id FROM training_datasets));
 SELECT exact FROM trainer_estimate_training_cost((SELECT id FROM training_datasets));
+-- Tokens are those of the text in UTF-8, and of U+FFFD for what has none.
+SELECT trainer_count_tokens('café £');
 
 \c trainer_regress_ascii
 :schema
@@ -31,6 +33,7 @@ SELECT count(*) FROM trainer_attach();
 SELECT roast_count, report ->> 'cleaned' AS cleaned FROM trainer_prepare_dataset(md5('1')::uuid, min_examples => 10, validation_fraction => 0);
 SELECT trainer_dataset_jsonl(id) FROM training_datasets LIMIT 1;
 SELECT * FROM trainer_validate_dataset((SELECT id FROM training_datasets));
+SELECT trainer_count_tokens(convert_from('\x636166c3a920ff'::bytea, 'SQL_ASCII'));
 
 \c :home
 SET client_min_messages = warning;

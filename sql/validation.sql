@@ -11,7 +11,7 @@ CREATE TEMP TABLE good AS SELECT '[{"role":"system","content":"s"},{"role":"user
 INSERT INTO training_examples (dataset_id, ordinal, organization_id, split, response_id, comment_id, messages)
 SELECT :'org', n, :'org', 'train', lpad(n::text, 32, '0')::uuid, lpad(n::text, 32, '0')::uuid, messages FROM good, generate_series(1, 10) AS n;
 SELECT * FROM trainer_validate_dataset(:'org');
--- Four bytes are about a token; a model without a price costs what nobody knows.
+-- For each message 3 tokens besides its own, and 3 for the reply: 18 an example. A model without a price costs what nobody knows.
 SELECT * FROM trainer_estimate_training_cost(:'org');
 
 -- Fewer than 10 to train on; a comment on both sides.
@@ -37,7 +37,7 @@ INSERT INTO odd (messages) VALUES
   ('[{"role":"system","content":"half \ud800 a pair"},{"role":"user","content":"the other \udc00 half"},{"role":"assistant","content":"a"}]'),
   ('[{"role":"system","content":"a pair \ud83d\ude00, no escape \\ud800, \\u0000"},{"role":"user","content":"nul \u0000"},{"role":"assistant","content":"a"}]');
 INSERT INTO odd (messages)
-  SELECT format('[{"role":"system","content":"s"},{"role":"user","content":"u"},{"role":"assistant","content":"%s"}]', repeat('x', n))::json FROM unnest('{16382,16383}'::int[]) AS n;
+  SELECT format('[{"role":"system","content":"s"},{"role":"user","content":"u"},{"role":"assistant","content":"%s"}]', repeat(' word', n))::json FROM unnest('{4079,4080}'::int[]) AS n;
 INSERT INTO training_examples (dataset_id, ordinal, organization_id, split, messages) SELECT :'org', n, :'org', 'train', messages FROM odd;
 SELECT ordinal, severity, code, message FROM trainer_validate_dataset(:'org');
 SELECT base_model, training_tokens, cost_cents, limits FROM trainer_estimate_training_cost(:'org');

@@ -139,6 +139,16 @@ Verdict DatasetBuilder::add(const Candidate& candidate) {
   return verdict;
 }
 
+// No text has more tokens than bytes, so hardly any need be counted.
+bool DatasetBuilder::is_too_long(const Candidate& candidate) const {
+  constexpr std::int64_t kOfTheMessages = 32;  // of up to four, beside their contents
+  const std::size_t texts = user_message_bytes(comment_, candidate.platform) + reply_.size() + non_preferred_.size();
+  const std::int64_t bytes = rules_.system_bytes + static_cast<std::int64_t>(texts);
+  if (!rules_.tokens) return estimated_tokens(bytes) > rules_.max_tokens;
+  return bytes + kOfTheMessages > rules_.max_tokens &&
+         rules_.tokens(comment_, candidate.platform, reply_, non_preferred_) > rules_.max_tokens;
+}
+
 Verdict DatasetBuilder::judge(const Candidate& candidate) {
   const bool is_pair = candidate.non_preferred.has_value();
   comment_ = candidate.comment;
@@ -150,10 +160,7 @@ Verdict DatasetBuilder::judge(const Candidate& candidate) {
   if (comment_.empty()) return Verdict::empty_comment;
   if (reply_.empty() || (is_pair && non_preferred_.empty())) return Verdict::empty_reply;
   if (is_pair && reply_ == non_preferred_) return Verdict::same_replies;
-  const std::size_t bytes = user_message_bytes(comment_, candidate.platform) + reply_.size() + non_preferred_.size();
-  if (estimated_tokens(rules_.system_bytes + static_cast<std::int64_t>(bytes)) > rules_.max_tokens) {
-    return Verdict::too_long;
-  }
+  if (is_too_long(candidate)) return Verdict::too_long;
   if (has_special_token(comment_) || has_special_token(reply_) || has_special_token(non_preferred_) ||
       has_special_token(candidate.platform)) {
     return Verdict::special_token;

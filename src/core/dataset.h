@@ -6,9 +6,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/dataset_parameters.h"
@@ -32,18 +34,23 @@ enum class Verdict {
   empty_comment,  // nothing is left once white space and control characters are gone
   empty_reply,    // either one of a pair
   same_replies,   // a pair of which neither is the better one
-  too_long,       // the example's estimated tokens exceed the base model's limit
+  too_long,       // the example's tokens exceed the base model's limit
   special_token,  // contains something like <|endoftext|>, which the provider refuses (OpenAI's contract, section 2)
   full,           // max_examples are in already; not looked at
 };
 constexpr std::size_t kVerdicts = 8;
 std::string_view name(Verdict verdict);
 
+// The tokens of an example with these texts, whole and exactly.
+using ExampleTokens = std::function<std::int64_t(std::string_view comment, std::string_view platform,
+                                                 std::string_view reply, std::string_view non_preferred)>;
+
 struct DatasetRules {
   std::int64_t max_examples = 1000;
   std::int64_t max_tokens = 65536;  // an example: max_example_tokens(base_model)
   std::int64_t system_bytes = 0;    // the system message's part of each example
   std::uint64_t seed = 0;           // of the split
+  ExampleTokens tokens = {};        // asked where there are more bytes than max_tokens; empty: estimated_tokens of them
 };
 
 // A text as it may be trained on: valid UTF-8, trimmed, without control characters other than line feed and tab; a
@@ -70,7 +77,7 @@ class HashSet {
 
 class DatasetBuilder {
  public:
-  explicit DatasetBuilder(DatasetRules rules) : rules_(rules) {}
+  explicit DatasetBuilder(DatasetRules rules) : rules_(std::move(rules)) {}
 
   // Candidates come one by one, the best or newest first; the first of two equal ones stays.
   Verdict add(const Candidate& candidate);
@@ -103,6 +110,7 @@ class DatasetBuilder {
 
  private:
   Verdict judge(const Candidate& candidate);
+  bool is_too_long(const Candidate& candidate) const;
 
   DatasetRules rules_;
   HashSet known_;

@@ -18,6 +18,7 @@ enum class Condition {
   training_not_available,      // TR006
   provider_unavailable,        // TR007
   not_attached,                // TR008
+  limit_exceeded,              // the value is in its range, and too large to be worked on
 };
 
 struct Error {

@@ -7,10 +7,12 @@
 #include <string>
 
 #include "core/prompt.h"
+#include "core/tokens/messages.h"
 #include "pg/candidates.h"
 #include "pg/dataset_request.h"
 #include "pg/example_batch.h"
 #include "pg/example_store.h"
+#include "pg/token_counter.h"
 
 extern "C" {
 #include <utils/fmgrprotos.h>
@@ -53,8 +55,29 @@ struct Selection {
   std::int64_t low_rated = 0;
   std::int64_t variants = 0;  // pairs of them that were accepted
 
-  explicit Selection(core::DatasetRules rules) : builder(rules) {}
+  explicit Selection(core::DatasetRules rules) : builder(std::move(rules)) {}
 };
+
+core::ExampleTokens example_tokens(const DatasetRequest& request, const std::string& system) {
+  const core::MessageWriter writer(system, core::Escape::utf8);
+  return [writer, model = request.base_model](std::string_view comment, std::string_view platform,
+                                              std::string_view reply, std::string_view non_preferred) {
+    std::string messages;
+    writer.append(messages, comment, platform, reply);
+    std::int64_t tokens = core::tokens::kReplyPrimer;
+    const auto add = [&](const std::string& json) {
+      const auto count = core::tokens::count_message_tokens(token_counter(model), json, &check_for_interrupts);
+      if (!count) fail(count.error());
+      tokens += *count;
+    };
+    add(messages);
+    if (non_preferred.empty()) return tokens;
+    messages.clear();
+    core::append_reply(messages, non_preferred, core::Escape::utf8);
+    add(messages);
+    return tokens;
+  };
+}
 
 core::DatasetRules rules_of(const DatasetRequest& request, const std::string& system) {
   core::DatasetRules rules;
@@ -62,6 +85,7 @@ core::DatasetRules rules_of(const DatasetRequest& request, const std::string& sy
   rules.max_tokens = core::max_example_tokens(request.base_model);
   rules.system_bytes = static_cast<std::int64_t>(system.size());
   rules.seed = static_cast<std::uint64_t>(request.seed);
+  rules.tokens = example_tokens(request, system);
   return rules;
 }
 

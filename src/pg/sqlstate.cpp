@@ -28,6 +28,8 @@ int sqlstate_of(core::Condition condition) {
       return MAKE_SQLSTATE('T', 'R', '0', '0', '7');
     case core::Condition::not_attached:
       return MAKE_SQLSTATE('T', 'R', '0', '0', '8');
+    case core::Condition::limit_exceeded:
+      return ERRCODE_PROGRAM_LIMIT_EXCEEDED;
   }
   return ERRCODE_INTERNAL_ERROR;
 }

@@ -11,7 +11,26 @@ CREATE FUNCTION @extschema@.trainer_estimated_tokens(bytes bigint) RETURNS bigin
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'trainer_estimated_tokens';
-COMMENT ON FUNCTION @extschema@.trainer_estimated_tokens(bigint) IS 'tokens of a text of so many bytes, estimated';
+COMMENT ON FUNCTION @extschema@.trainer_estimated_tokens(bigint) IS 'tokens of a text of so many bytes, estimated, for want of the text';
+
+CREATE FUNCTION @extschema@.trainer_count_tokens(content text, model text DEFAULT 'gpt-4o') RETURNS integer
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'trainer_count_tokens';
+COMMENT ON FUNCTION @extschema@.trainer_count_tokens(text, text) IS 'tokens of a text, exactly as the model''s provider counts them';
+
+CREATE FUNCTION @extschema@.trainer_model_encoding(model text) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'trainer_model_encoding';
+COMMENT ON FUNCTION @extschema@.trainer_model_encoding(text) IS 'encoding by which the tokens of a model are counted; null when it is not known';
+
+CREATE FUNCTION @extschema@.trainer_example_tokens(messages text, model text) RETURNS bigint
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'trainer_example_tokens';
+COMMENT ON FUNCTION @extschema@.trainer_example_tokens(text, text) IS
+  'tokens of a list of messages, with what the provider adds for each; by o200k_base when the model''s encoding is not known';
 
 -- The server cannot read the JSON escapes of U+0000, of half a surrogate pair, or of what its encoding lacks; nothing that is
 -- checked depends on characters beyond ASCII. Three bytes for one, as most of them take. To rewrite the longest texts would take more
@@ -64,7 +83,8 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
   WITH dataset AS (
-    SELECT id, @extschema@.trainer_max_example_tokens(coalesce(training_params ->> 'base_model', '')) AS token_limit,
+    SELECT id, coalesce(training_params ->> 'base_model', '') AS base_model,
+           @extschema@.trainer_max_example_tokens(coalesce(training_params ->> 'base_model', '')) AS token_limit,
            coalesce(training_params ->> 'method' = 'dpo', false) AS of_pairs
     FROM @extschema@.trainer_known_dataset($1)),
   example AS NOT MATERIALIZED (
@@ -88,8 +108,7 @@ AS $$
     GROUP BY m.ordinal, m.response_id, m.position),
   summary AS (
     SELECT m.ordinal, bool_or(role IN ('system', 'developer')) AS has_system, bool_or(role = 'user') AS has_user,
-           bool_or(role = 'assistant') AS has_assistant,
-           @extschema@.trainer_estimated_tokens(sum(octet_length(content))::bigint) AS tokens
+           bool_or(role = 'assistant') AS has_assistant
     FROM message AS m GROUP BY m.ordinal),
   -- The non-preferred reply is the message behind those of the list.
   pair AS (
@@ -126,6 +145,8 @@ AS $$
     SELECT e.ordinal, e.response_id, p.severity, p.code, p.problem
     FROM example AS e
     LEFT JOIN summary AS s USING (ordinal)
+    CROSS JOIN LATERAL (SELECT CASE WHEN s.ordinal IS NOT NULL THEN
+      @extschema@.trainer_example_tokens(e.line, (SELECT base_model FROM dataset)) END AS tokens OFFSET 0) AS counted
     CROSS JOIN LATERAL (VALUES
       (octet_length(e.line) > 67108864, 'error', 'too_large', 'longer than 64 MB, and not looked into'),
       (s.ordinal IS NULL AND octet_length(e.line) <= 67108864, 'error', 'missing_messages_list', 'there is no list of messages'),
@@ -134,8 +155,8 @@ AS $$
       (s.has_assistant IS NOT TRUE AND s.ordinal IS NOT NULL, 'error', 'example_missing_assistant_message', 'no message is from the assistant'),
       (s.has_system IS NOT TRUE AND s.ordinal IS NOT NULL, 'warning', 'missing_system_message', 'no message is from the system'),
       (s.has_user IS NOT TRUE AND s.ordinal IS NOT NULL, 'warning', 'missing_user_message', 'no message is from the user'),
-      (s.tokens > (SELECT token_limit FROM dataset), 'warning', 'too_long',
-        format('about %s tokens; the provider cuts an example off behind %s', s.tokens, (SELECT token_limit FROM dataset))),
+      (tokens > (SELECT token_limit FROM dataset), 'warning', 'too_long',
+        format('%s tokens; the provider cuts an example off behind %s', tokens, (SELECT token_limit FROM dataset))),
       (strpos(e.line, E'\\u') > 0 AND @extschema@.trainer_has_lone_surrogate(e.line),
         'error', 'invalid_unicode', 'half of a surrogate pair is escaped'),
       (strpos(e.line, E'\\u0000') > 0 AND strpos(replace(e.line, E'\\\\', ''), E'\\u0000') > 0,
@@ -184,21 +205,23 @@ AS $$
   example AS (
     SELECT CASE WHEN e.non_preferred IS NULL THEN octet_length(e.messages::text) + 14
              ELSE octet_length(@extschema@.trainer_pair_line(e.messages, e.non_preferred)) + 1 END AS bytes,
-           (SELECT @extschema@.trainer_estimated_tokens(sum(octet_length(m.value ->> 'content'))::bigint)
-            FROM json_array_elements(CASE WHEN json_typeof(readable) = 'array' THEN readable ELSE '[]' END) AS m) AS tokens
+           CASE WHEN octet_length(line) <= 67108864 THEN @extschema@.trainer_example_tokens(line, (SELECT base_model FROM dataset)) END AS tokens,
+           -- Within a string a quote is escaped, so this is a key.
+           octet_length(line) <= 67108864 AND line !~ '"(content|tool_calls|function_call)"[ \t\r\n]*:[ \t\r\n]*[[{]' AS of_text
     FROM @extschema@.training_examples AS e
-    CROSS JOIN LATERAL @extschema@.trainer_readable_json(
-      CASE WHEN e.non_preferred IS NULL THEN e.messages::text ELSE @extschema@.trainer_pair_messages(e.messages, e.non_preferred) END) AS readable
+    CROSS JOIN LATERAL (SELECT CASE WHEN e.non_preferred IS NULL THEN e.messages::text
+      ELSE @extschema@.trainer_pair_messages(e.messages, e.non_preferred) END AS line OFFSET 0) AS list
     WHERE e.dataset_id = (SELECT id FROM dataset) AND e.split = 'train'),
   total AS (
     SELECT sum(least(coalesce(x.tokens, 0), d.token_limit))::bigint AS tokens, coalesce(sum(x.bytes), 0) AS bytes,
-           count(*) FILTER (WHERE x.tokens > d.token_limit) AS over_limit
+           count(*) FILTER (WHERE x.tokens > d.token_limit) AS over_limit, coalesce(bool_and(x.of_text), true) AS of_text
     FROM dataset AS d LEFT JOIN example AS x ON true)
   SELECT d.base_model, t.tokens, d.epochs, t.tokens * d.epochs,
-         @extschema@.trainer_training_cost_cents(d.base_model, t.tokens * d.epochs), false,
+         @extschema@.trainer_training_cost_cents(d.base_model, t.tokens * d.epochs),
+         t.of_text AND @extschema@.trainer_model_encoding(d.base_model) IS NOT NULL,
          jsonb_build_object('max_example_tokens', d.token_limit, 'examples_over_limit', t.over_limit,
                             'max_file_bytes', @extschema@.trainer_max_file_bytes(), 'training_file_bytes', t.bytes)
   FROM dataset AS d CROSS JOIN total AS t
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_estimate_training_cost(uuid) IS
-  'what training on the dataset would cost, in US cents, by an estimate of its tokens; validation examples are free';
+  'what training on the dataset would cost, in US cents; exact when the base model''s encoding is known and all is text; validation examples are free';

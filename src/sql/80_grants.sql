@@ -47,6 +47,7 @@ AS $$
           'trainer_monitor_training', 'trainer_wait_for_training', 'trainer_progress_bar',
           'trainer_dataset_jsonl', 'trainer_pair_line', 'trainer_pair_messages', 'trainer_known_dataset', 'trainer_known_split', 'trainer_file_sizes', 'trainer_max_file_bytes',
           'trainer_validate_dataset', 'trainer_readable_json', 'trainer_has_lone_surrogate', 'trainer_max_example_tokens', 'trainer_estimated_tokens',
+          'trainer_count_tokens', 'trainer_model_encoding', 'trainer_example_tokens',
           'trainer_estimate_training_cost', 'trainer_calculate_training_cost', 'trainer_training_cost_cents', 'trainer_base_snapshot',
           'trainer_relation_name', 'trainer_feedback_summary', 'trainer_count_feedback', 'trainer_tally_feedback', 'trainer_add_up_feedback',
           'trainer_quality_report', 'trainer_quality_statement', 'trainer_low_scores_query', 'trainer_limits_query', 'trainer_text_key',

@@ -198,8 +198,9 @@ staged('F60', 'a disk that is full while the worker writes the file that it will
 });
 
 staged('F60', 'a disk that is full while a session makes a dataset', sub {
-	# 27 MB that cannot be compressed, in a session that may write no file beyond 18 MB.
-	$node->safe_psql('postgres', "UPDATE comments SET original_text = (SELECT string_agg(md5(comments.id || n::text), ' ') FROM generate_series(1, 7000) n) WHERE organization_id = '" . org(2) . "'");
+	# 30 MB that are not compressed, in a session that may write no file beyond 18 MB. Examples of 50,000 tokens are not too long.
+	$node->safe_psql('postgres', 'ALTER TABLE training_examples ALTER messages SET STORAGE EXTERNAL');
+	$node->safe_psql('postgres', "UPDATE comments SET original_text = id || repeat(' word', 50000) WHERE organization_id = '" . org(2) . "'");
 	my $session = session($node);
 	my $pid = $session->query_safe('SELECT pg_backend_pid()');
 	system_or_bail('prlimit', '--pid', $pid, '--fsize=' . 18 * 1024 * 1024 . ':unlimited');
@@ -210,6 +211,7 @@ staged('F60', 'a disk that is full while a session makes a dataset', sub {
 	is($session->query_safe('SELECT count(*) FROM training_datasets'), $sets, '... nothing is half done, and it goes on');
 	$session->quit;
 	$node->safe_psql('postgres', "UPDATE comments SET original_text = 'A question' || id WHERE organization_id = '" . org(2) . "'");
+	$node->safe_psql('postgres', 'ALTER TABLE training_examples ALTER messages SET STORAGE EXTENDED');
 	return 'an error, nothing half done';
 });
 
