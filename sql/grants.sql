@@ -67,9 +67,11 @@ SELECT r.rolname, c.relname FROM pg_roles AS r, pg_class AS c WHERE r.rolname LI
 SELECT r.rolname, string_agg(c.relname, ' ' ORDER BY c.relname COLLATE "C") AS may_write FROM pg_roles AS r, pg_class AS c
 WHERE r.rolname LIKE 'trainer\_regress%' AND c.relnamespace = 'trainer_home'::regnamespace AND c.relkind IN ('r', 'v')
   AND has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE') GROUP BY 1 ORDER BY 1;
-SELECT r.rolname, string_agg(DISTINCT p.proname, ' ' ORDER BY p.proname) AS may_call FROM pg_roles AS r, pg_proc AS p
+\a
+SELECT p.proname AS may_be_called, string_agg(DISTINCT substr(r.rolname, 17), ' ' ORDER BY substr(r.rolname, 17)) AS by FROM pg_roles AS r, pg_proc AS p
 WHERE r.rolname IN ('trainer_regress_app', 'trainer_regress_analyst') AND p.pronamespace = 'trainer_home'::regnamespace
-  AND has_function_privilege(r.oid, p.oid, 'EXECUTE') GROUP BY 1 ORDER BY 1;
+  AND has_function_privilege(r.oid, p.oid, 'EXECUTE') GROUP BY 1 ORDER BY p.proname COLLATE "C";
+\a
 
 -- --- an app: the organization that its session says ---
 
