@@ -134,7 +134,7 @@ SELECT count(*) FROM trainer_feedback_summary(org(1), since => now() + interval 
 SELECT feedback, approved FROM trainer_feedback_summary(org(2));
 SELECT * FROM differs;
 -- Added up by the worker, as it happens; then changed, deleted and taken back, before and after.
-SELECT trainer_roll_up_feedback() > 0 AS told;
+SELECT * FROM trainer_roll_up_feedback();
 SELECT sum(feedback) = (SELECT count(*) FROM model_feedback) AS all_added_up FROM trainer_feedback_totals;
 SELECT version, user_approval_rate, quality_score FROM custom_models ORDER BY version;
 SELECT * FROM differs;
@@ -147,18 +147,18 @@ INSERT INTO model_feedback (organization_id, response_id, feedback_type, rating)
 UPDATE model_feedback SET rating = 1 WHERE response_id = response(12);
 DELETE FROM model_feedback WHERE response_id IN (response(12), response(31));
 SELECT * FROM differs;
-SELECT count(*) FROM trainer_roll_up_feedback();
+SELECT * FROM trainer_roll_up_feedback();
 SELECT * FROM differs;
 ROLLBACK;
 SELECT * FROM differs;
-SELECT count(*) FROM trainer_roll_up_feedback();
+SELECT * FROM trainer_roll_up_feedback();
 SELECT count(*) AS changes FROM trainer_feedback_changes;
 SELECT * FROM differs;
 -- An organization that goes, and a table that is emptied.
 DELETE FROM responses WHERE organization_id = org(2);
 SELECT count(*) AS without_their_response FROM model_feedback WHERE organization_id = org(2) AND response_id IS NULL;
 DELETE FROM organizations WHERE id = org(2);
-SELECT count(*) FROM trainer_roll_up_feedback();
+SELECT * FROM trainer_roll_up_feedback();
 SELECT count(*) AS left_over FROM trainer_feedback_totals WHERE organization_id = org(2);
 SELECT * FROM differs;
 TRUNCATE model_feedback;

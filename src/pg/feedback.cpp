@@ -290,8 +290,9 @@ HeapTuple complete_feedback(TriggerData* data) {
   return changed;
 }
 
-void roll_up_feedback() {
-  execute("SELECT @extschema@.trainer_roll_up_feedback()");
+RollUp roll_up_feedback() {
+  const Rows row = execute("SELECT moved, waits FROM @extschema@.trainer_roll_up_feedback()");
+  return {row.boolean(0, 0), row.boolean(0, 1)};
 }
 
 }  // namespace trainer::pg

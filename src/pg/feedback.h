@@ -11,7 +11,12 @@ namespace trainer::pg {
 // error when the response is not one of the row's organization that the session may see.
 HeapTuple complete_feedback(TriggerData* data);
 
+struct RollUp {
+  bool moved = false;  // something was final, and has been added up
+  bool waits = false;  // something is not final yet
+};
+
 // trainer_roll_up_feedback(): adds up what is final, and writes the rates to the models.
-void roll_up_feedback();
+RollUp roll_up_feedback();
 
 }  // namespace trainer::pg

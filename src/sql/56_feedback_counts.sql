@@ -75,14 +75,13 @@ COMMENT ON FUNCTION @extschema@.trainer_feedback_summary(uuid, timestamptz) IS
   'what an organization''s feedback says of each model: counts by type, approval rate, mean rating, how many of one to five stars; null: the base model';
 
 -- The watermark and what lies below it are of one snapshot: of a transaction before pg_snapshot_xmin() everything is visible, or nothing ever will be.
-CREATE FUNCTION @extschema@.trainer_roll_up_feedback() RETURNS bigint
+CREATE FUNCTION @extschema@.trainer_roll_up_feedback(OUT moved boolean, OUT waits boolean)
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   old xid8;
   model record;
-  told bigint := 0;
 BEGIN
   -- One at a time. Where there is nothing to do nothing is written, and no transaction begun.
   LOCK TABLE @extschema@.trainer_feedback_rollup IN SHARE ROW EXCLUSIVE MODE;
@@ -101,6 +100,7 @@ BEGIN
   past AS (
     DELETE FROM @extschema@.trainer_feedback_changes AS c USING mark WHERE c.went < mark.xmin)
   UPDATE @extschema@.trainer_feedback_rollup AS r SET watermark = mark.xmin FROM mark WHERE mark.xmin > old AND EXISTS (SELECT FROM fresh);
+  moved := FOUND;
 
   -- Of the models that something has been said of lately, and of all that is known by now.
   FOR model IN
@@ -112,12 +112,13 @@ BEGIN
     UPDATE @extschema@.custom_models AS m SET user_approval_rate = model.approval, quality_score = model.quality
       WHERE m.id = model.id AND (m.user_approval_rate, m.quality_score) IS DISTINCT FROM (model.approval, model.quality);
     PERFORM @extschema@.trainer_note_retraining(model.id, model.feedback);
-    told := told + 1;
   END LOOP;
-  RETURN told;
+  SELECT EXISTS (SELECT FROM @extschema@.model_feedback AS f WHERE f.xid >= r.watermark)
+         OR EXISTS (SELECT FROM @extschema@.trainer_feedback_changes AS c WHERE c.went >= r.watermark)
+    INTO waits FROM @extschema@.trainer_feedback_rollup AS r;
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_roll_up_feedback() IS
-  'adds up the feedback that is final, writes the rates to the models, and notes which are to be trained anew; run by the worker';
+  'adds up the feedback that is final, writes the rates to the models, and notes which are to be trained anew; whether there was any, and whether some is not final yet; run by the worker';
 
 CREATE FUNCTION @extschema@.trainer_keep_feedback_change() RETURNS trigger
 LANGUAGE plpgsql

@@ -13,8 +13,10 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kGather{250};
-// Of the worker's time no more than a tenth: a transaction that is open for hours keeps all that comes from being
-// final, and it is counted again each time.
+// Of the worker's time no more than a tenth where nothing becomes final: a transaction that is open for hours keeps all
+// that comes from it, and it is counted again each time. What is new is counted twice at most, so where something
+// became final the worker goes on soon: it would never catch up with writers that take the processors from it, since
+// its time, and with it the wait, grows with what came meanwhile.
 constexpr int kShare = 10;
 // What nobody has told of is found after it: COMMIT PREPARED tells nobody.
 constexpr milliseconds kLook{10000};
@@ -44,10 +46,11 @@ milliseconds Feedback::until_due() const {
 
 void Feedback::roll_up() {
   const auto start = Clock::now();
-  auto problem = store([] { pg::roll_up_feedback(); });
-  has_come_ = problem.has_value();
+  pg::RollUp done;
+  auto problem = store([&] { done = pg::roll_up_feedback(); });
+  has_come_ = problem || done.waits;
   const auto now = Clock::now();
-  next_ = now + std::max<Clock::duration>(kGather, kShare * (now - start));
+  next_ = now + std::max<Clock::duration>(kGather, (done.moved ? 1 : kShare) * (now - start));
   next_look_ = now + kLook;
   if (problem) log_problem("trainer worker could not add up feedback", *problem);
 }
