@@ -38,7 +38,7 @@ COMMENT ON VIEW @extschema@.trainer_operations_pending IS 'what the worker has t
 
 CREATE VIEW @extschema@.trainer_events AS
 SELECT e.id, date_trunc('second', e.created_at) AS created_at, left(e.organization_id::text, 8) AS org, @extschema@.trainer_fit(m.name, 16, 2) AS name, e.kind,
-       (SELECT @extschema@.trainer_fit(string_agg(d.key || ': ' || d.value, ', '), 25, 5) FROM jsonb_each_text(e.detail) AS d
+       (SELECT @extschema@.trainer_fit(string_agg(d.key || ': ' || d.value, ', ' ORDER BY d.key <> 'reason', d.place), 25, 5) FROM jsonb_each_text(e.detail) WITH ORDINALITY AS d (key, value, place)
         WHERE d.value !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$') AS detail
 FROM @extschema@.trainer_event_log e
 LEFT JOIN @extschema@.custom_models m ON m.organization_id = e.organization_id AND m.id = e.custom_model_id
