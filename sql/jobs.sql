@@ -152,7 +152,7 @@ CREATE FUNCTION operations(name text) RETURNS text LANGUAGE sql STABLE AS $$
 SELECT status, cancel_requested_at IS NOT NULL AS requested, training_completed_at IS NOT NULL AS completed
 FROM trainer_cancel_training(model('child'));
 SELECT operations('child'), (SELECT status FROM training_datasets WHERE id = dataset(7)) AS dataset;
-SELECT kind, detail FROM trainer_events WHERE name = 'child' ORDER BY id;
+SELECT kind, detail FROM trainer_event_log WHERE custom_model_id = model('child') ORDER BY id;
 SELECT * FROM error_of($$ SELECT trainer_cancel_training(model('child')) $$);
 -- Being sent, or in doubt: the wish is noted, and a second one changes nothing.
 SELECT name FROM trainer_submit_training(dataset(7), 'sent');
@@ -220,7 +220,7 @@ ROLLBACK;
 SELECT * FROM error_of($$ SELECT * FROM trainer_monitor_training(org(9)) $$);
 SELECT * FROM error_of($$ SELECT * FROM trainer_monitor_training(NULL) $$);
 
-SELECT name, version, status, progress, step, total_steps, train_loss, valid_loss, elapsed >= '90 seconds' AS elapsed, estimated_finish FROM trainer_progress WHERE name = 'runs';
+SELECT org, name, status, progress, train_loss, estimated_finish FROM trainer_progress WHERE name = 'runs';
 SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 'trainer_progress' ORDER BY ordinal_position;
 SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 'trainer_models' ORDER BY ordinal_position;
 SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 'trainer_operations_pending' ORDER BY ordinal_position;
@@ -230,13 +230,14 @@ UPDATE trainer_operations SET due_at = '2100-01-01 00:00+00', last_error = 'It r
 INSERT INTO trainer_operations (organization_id, custom_model_id, kind, argument) VALUES (org(1), model('runs'), 'sweep_duplicates', 'x');
 UPDATE trainer_operations SET state = 'cancelled' WHERE kind = 'resume_job';
 DELETE FROM trainer_operations WHERE kind = 'resume_job';
-SELECT next_step, next_step_at, waits_because FROM trainer_progress WHERE name = 'runs';
+SELECT waits_because FROM trainer_progress WHERE name = 'runs';
 SELECT name, status FROM trainer_progress WHERE status IN ('succeeded', 'deployed', 'failed', 'cancelled', 'retired');
-SELECT kind, state, attempt, due_in = '0' AS due_now, last_error FROM trainer_operations_pending WHERE custom_model_id = model('runs') ORDER BY kind;
+SELECT kind, state, attempt, due_in = '0' AS due_now, last_error FROM trainer_operations_pending WHERE name = 'runs' ORDER BY kind;
 
 -- What happened is kept whole, also when it is too long for a notification.
 SELECT trainer_log_event(org(1), NULL, 'long', jsonb_build_object('text', repeat('x', 100000), 'nothing', NULL));
-SELECT organization_id, custom_model_id, name, kind, length(detail ->> 'text') AS length, detail ? 'nothing' AS nothing FROM trainer_events WHERE kind = 'long';
+SELECT organization_id, custom_model_id, kind, length(detail ->> 'text') AS length, detail ? 'nothing' AS nothing FROM trainer_event_log WHERE kind = 'long';
+SELECT org, name, detail FROM trainer_events WHERE kind = 'long';
 
 -- Bars.
 SELECT f, trainer_progress_bar(f, 10) FROM unnest(ARRAY[0, 0.04, 0.5, 0.999, 1, 7, -1, 'NaN', 'Infinity', '-Infinity']::float8[]) AS f;

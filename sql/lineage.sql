@@ -132,14 +132,14 @@ SELECT n(id) AS dataset, roast_count, validation_count, report FROM training_dat
 SELECT version, training_examples FROM custom_models WHERE kind = 'exemplar';
 -- Verdicts count as before.
 SELECT n(response_id) AS response, feedback_type, original_roast, edited_roast, rating, metadata FROM model_feedback ORDER BY 1, 2;
-SELECT m.version, e.kind, e.detail FROM trainer_events AS e LEFT JOIN custom_models AS m ON m.id = e.custom_model_id WHERE e.kind IN ('erased', 'erasure') AND e.detail ? 'comment_id' ORDER BY e.id;
+SELECT m.version, e.kind, e.detail FROM trainer_event_log AS e LEFT JOIN custom_models AS m ON m.id = e.custom_model_id WHERE e.kind IN ('erased', 'erasure') AND e.detail ? 'comment_id' ORDER BY e.id;
 SELECT count(*) FROM trainer_lineage(response(2));
 
 -- Once more, now with the models: what was erased is known by its events. The one that served before takes the place of the one that serves: there is none.
 SELECT version, status, serves, fine_tuned_model_id, how, files_deleted, model_deletion FROM trainer_erase(org(1), comment_id => comment(2), delete_models => true);
 SELECT * FROM queue ORDER BY version, kind, argument;
 SELECT version, status, is_active, verified_at IS NULL AS not_verified, deployed_at, erased_at IS NOT NULL AS erased FROM custom_models WHERE organization_id = org(1) ORDER BY version;
-SELECT n(e.custom_model_id) AS model, e.detail FROM trainer_events AS e WHERE kind = 'model_rolled_back';
+SELECT n(e.custom_model_id) AS model, e.detail FROM trainer_event_log AS e WHERE kind = 'model_rolled_back';
 -- They neither serve nor train again.
 SELECT * FROM error_of($$SELECT trainer_deploy_model(model(1))$$);
 SELECT code FROM error_of($$SELECT trainer_activate_model(model(1))$$);

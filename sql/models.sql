@@ -30,15 +30,15 @@ SELECT name, status, is_active FROM trainer_deploy_model(model(2));
 -- One that served before, and an older one than serves: a person decides.
 SELECT name, status, is_active FROM trainer_deploy_model(model(1));
 SELECT * FROM now_serving;
-SELECT name, kind, detail FROM trainer_events ORDER BY id;
+SELECT name, e.kind, detail FROM trainer_event_log AS e LEFT JOIN custom_models AS m ON m.id = e.custom_model_id ORDER BY e.id;
 SELECT count(*) AS operations FROM trainer_operations;
 
 -- What the worker calls when a model has answered: a newer one that serves is not replaced.
 SELECT name FROM trainer_deploy_model(model(3));
 SELECT name, status, is_active FROM trainer_activate_model(model(4), unless_newer => true);
 SELECT name, status, is_active FROM trainer_activate_model(model(2), unless_newer => true);
-SELECT name, kind, detail FROM trainer_events WHERE kind = 'model_superseded';
-SELECT name, serves, status FROM trainer_models WHERE organization_id = org(1);
+SELECT name, e.kind, detail FROM trainer_event_log AS e JOIN custom_models AS m ON m.id = e.custom_model_id WHERE e.kind = 'model_superseded';
+SELECT name, serves, status FROM trainer_models WHERE name <> 'v11';
 
 -- One that has not answered yet is asked first, once however often, and what failed before is forgotten.
 UPDATE custom_models SET verified_at = NULL, status = 'failed', error_sqlstate = 'TR003', error_code = 'model_not_found', error_message = 'No such model.' WHERE id = model(5);
@@ -97,7 +97,7 @@ SELECT name, status, is_active FROM trainer_rollback_model(org(1));
 SELECT * FROM now_serving;
 SELECT trainer_rollback_model(organization_id => org(1)) AS serves;
 SELECT * FROM now_serving;
-SELECT name, kind, detail FROM trainer_events WHERE kind = 'model_rolled_back' ORDER BY id;
+SELECT name, e.kind, detail FROM trainer_event_log AS e JOIN custom_models AS m ON m.id = e.custom_model_id WHERE e.kind = 'model_rolled_back' ORDER BY e.id;
 SELECT trainer_rollback_model(org(1));
 \echo :SQLSTATE
 SELECT trainer_rollback_model(org(9));

@@ -204,7 +204,7 @@ SELECT version, what, before, after FROM kept WHERE (after @> before) IS NOT TRU
 -- What the doctor says of a library that is not the extension's.
 SELECT ok FROM trainer_check() WHERE check_name = 'version';
 UPDATE pg_extension SET extversion = '9.9.9' WHERE extname = 'trainer';
-SELECT ok, regexp_replace(detail, 'library version [0-9.]+', 'library version (its own)') AS detail, hint FROM trainer_check() WHERE check_name = 'version';
+SELECT ok, regexp_replace(detail, 'library version [0-9.]+', 'library version (its own)') AS detail, hint FROM trainer_examine() WHERE check_name = 'version';
 
 -- Functions of the oldest version, run by the library of this one.
 DROP EXTENSION trainer;

@@ -7,6 +7,7 @@
 
 #include "core/stats/acs.h"
 #include "core/stats/planning.h"
+#include "core/stats/proportions.h"
 #include "core/stats/srm.h"
 #include "pg/datums.h"
 #include "pg/guard.h"
@@ -63,6 +64,13 @@ Datum sample_size(FunctionCallInfo fcinfo) {
                          std::isfinite(plan.days) ? number_of(plan.days) : std::nullopt});
 }
 
+Datum proportion_sequence(FunctionCallInfo fcinfo) {
+  if (PG_GETARG_INT64(0) == 0 && PG_GETARG_INT64(1) == 0) return row_of(fcinfo, {std::nullopt, std::nullopt});
+  const stats::Count count{static_cast<double>(PG_GETARG_INT64(0)), static_cast<double>(PG_GETARG_INT64(1))};
+  const stats::Interval interval = value_or_fail(stats::proportion_sequence(count, PG_GETARG_FLOAT8(2)));
+  return row_of(fcinfo, {number_of(interval.low), number_of(interval.high)});
+}
+
 }  // namespace
 }  // namespace trainer::pg
 
@@ -76,4 +84,8 @@ TRAINER_FUNCTION(trainer_sample_ratio) {
 
 TRAINER_FUNCTION(trainer_sample_size) {
   return trainer::pg::sample_size(fcinfo);
+}
+
+TRAINER_FUNCTION(trainer_proportion_sequence) {
+  return trainer::pg::proportion_sequence(fcinfo);
 }

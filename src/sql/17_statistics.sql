@@ -36,3 +36,12 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.trainer_sample_size(double precision, double precision, double precision, double precision, double precision, double precision, double precision) IS
   'units of both arms that find an effect: of a rate where deviation is 0, else of a mean; looked at once, looked at always, and when an effect of that size is expected to be found';
+
+CREATE FUNCTION @extschema@.trainer_proportion_sequence(
+  successes bigint, units bigint, alpha double precision DEFAULT 0.05, OUT lower double precision, OUT upper double precision)
+RETURNS record
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.trainer_proportion_sequence(bigint, bigint, double precision) IS
+  'interval of a rate that holds at every number of units at once with probability 1 - alpha; none without units';

@@ -232,7 +232,7 @@ BEGIN
     RAISE EXCEPTION 'cannot delete a model of which something is left at the provider'
       USING ERRCODE = 'object_not_in_prerequisite_state',
             DETAIL = format('Model %s has status %s, and still to be done for it: %s.', OLD.id, OLD.status, left_over),
-            HINT = 'Wait until it is done: SELECT custom_model_id, kind, due_in, last_error FROM trainer_operations_pending.';
+            HINT = 'Wait until it is done: SELECT org, name, kind, due_in, last_error FROM trainer_operations_pending.';
   END IF;
   RETURN OLD;
 END $$;
@@ -264,7 +264,7 @@ BEGIN
   IF live > 0 THEN
     RAISE EXCEPTION 'cannot truncate "%" while something is left at the provider', TG_TABLE_NAME
       USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Files and jobs that are still to be taken away: %s.', live),
-            HINT = 'Wait until it is done: SELECT custom_model_id, kind, due_in, last_error FROM trainer_operations_pending.';
+            HINT = 'Wait until it is done: SELECT org, name, kind, due_in, last_error FROM trainer_operations_pending.';
   END IF;
   RETURN NULL;
 END $$;

@@ -21,7 +21,7 @@ COMMENT ON FUNCTION @extschema@.trainer_probe_provider() IS
 
 CREATE FUNCTION @extschema@.trainer_worker_status(
   OUT running boolean, OUT paused boolean, OUT paused_reason text, OUT heartbeat timestamptz, OUT in_flight integer,
-  OUT due bigint, OUT last_error text, OUT last_error_at timestamptz, OUT pid integer)
+  OUT due bigint, OUT last_error text, OUT pid integer)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -30,18 +30,18 @@ BEGIN
   SELECT * INTO slot FROM @extschema@.trainer_worker_slot();
   running := slot.pid IS NOT NULL;
   pid := slot.pid;
-  heartbeat := slot.heartbeat;
+  heartbeat := date_trunc('second', slot.heartbeat);
   in_flight := coalesce(slot.in_flight, 0);
-  last_error := slot.last_error;
-  last_error_at := slot.last_error_at;
-  SELECT i.paused, i.paused_reason INTO paused, paused_reason FROM @extschema@.trainer_installation i;
+  last_error := @extschema@.trainer_fit(to_char(slot.last_error_at, 'YYYY-MM-DD HH24:MI:SS: ') || slot.last_error, 20);
+  SELECT i.paused, @extschema@.trainer_fit(i.paused_reason, 18) INTO paused, paused_reason FROM @extschema@.trainer_installation i;
   paused := coalesce(paused, false);
   SELECT (SELECT count(*) FROM @extschema@.trainer_operations o
             WHERE o.state IN ('ready', 'sending', 'reconcile', 'checking') AND o.due_at <= now())
        + (SELECT count(*) FROM @extschema@.trainer_generation_requests q
             WHERE q.state IN ('ready', 'sending', 'writing') AND q.due_at <= now()) INTO due;
 END $$;
-COMMENT ON FUNCTION @extschema@.trainer_worker_status() IS 'whether this database''s worker runs, and what it has to do';
+COMMENT ON FUNCTION @extschema@.trainer_worker_status() IS
+  'whether this database''s worker runs, and what it has to do, for people; for programs there are trainer_worker_slot() and trainer_installation';
 
 CREATE FUNCTION @extschema@.trainer_pause_worker(reason text DEFAULT 'paused by hand') RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -72,7 +72,7 @@ END $$;
 COMMENT ON FUNCTION @extschema@.trainer_resume_worker() IS
   'lets the worker go on; of a copied database it says that this copy is the one that works';
 
-CREATE FUNCTION @extschema@.trainer_check()
+CREATE FUNCTION @extschema@.trainer_examine()
 RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -120,4 +120,12 @@ BEGIN
   RETURN QUERY SELECT * FROM @extschema@.trainer_check_binding();
   RETURN QUERY SELECT * FROM @extschema@.trainer_check_grants();
 END $$;
+COMMENT ON FUNCTION @extschema@.trainer_examine() IS 'what trainer_check() says, on one line each';
+
+CREATE FUNCTION @extschema@.trainer_check()
+RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT e.check_name, e.ok, @extschema@.trainer_fit(e.detail, 44), @extschema@.trainer_fit(e.hint, 44) FROM @extschema@.trainer_examine() AS e
+$$;
 COMMENT ON FUNCTION @extschema@.trainer_check() IS 'the doctor: what is set up, what is not, and what to do about it';

@@ -1,6 +1,7 @@
 -- Serving: what a comment is answered with, by which model, and what it cost. The work is done by src/worker/generate.cpp.
 
-CREATE FUNCTION @extschema@.trainer_inference_cost_cents(model text, prompt_tokens integer, cached_tokens integer, completion_tokens integer)
+CREATE FUNCTION @extschema@.trainer_inference_cost_cents(
+  model text, prompt_tokens integer, cached_tokens integer, completion_tokens integer, on_day date DEFAULT current_date)
 RETURNS numeric
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -20,15 +21,15 @@ DECLARE
           FROM @extschema@.trainer_pricing AS p, asked
           WHERE @extschema@.trainer_base_snapshot(p.model) = asked.snapshot) AS price
     WHERE input IS NOT NULL AND output IS NOT NULL
-    ORDER BY valid_from <= current_date DESC,
-             CASE WHEN valid_from <= current_date THEN current_date - valid_from ELSE valid_from - current_date END,
+    ORDER BY valid_from <= on_day DESC,
+             CASE WHEN valid_from <= on_day THEN on_day - valid_from ELSE valid_from - on_day END,
              price.model = $1 DESC
     LIMIT 1);
 BEGIN
   -- The reply is paid for and is to be recorded, whatever a price holds (NaN is more than any number).
   RETURN CASE WHEN cents >= 0 AND cents < 100000 THEN cents END;
 END $$;
-COMMENT ON FUNCTION @extschema@.trainer_inference_cost_cents(text, integer, integer, integer) IS
+COMMENT ON FUNCTION @extschema@.trainer_inference_cost_cents(text, integer, integer, integer, date) IS
   'cost of one reply in US cents; null when the model has no price, the tokens are not known, or it comes to 100,000 cents or more';
 
 -- $1 is the comment. Organization, plan, comment, platform, user, and the persona.

@@ -44,11 +44,13 @@ AS $$
     AND CASE $1
       WHEN 'admin' THEN p.proname NOT IN ('trainer_grant', 'trainer_revoke', 'trainer_apply_grant', 'trainer_apply_grants')
       ELSE p.proname IN (
-          'trainer_monitor_training', 'trainer_wait_for_training', 'trainer_progress_bar',
+          'trainer_monitor_training', 'trainer_wait_for_training', 'trainer_progress_bar', 'trainer_fit',
           'trainer_dataset_jsonl', 'trainer_pair_line', 'trainer_pair_messages', 'trainer_known_dataset', 'trainer_known_split', 'trainer_file_sizes', 'trainer_max_file_bytes',
           'trainer_validate_dataset', 'trainer_readable_json', 'trainer_has_lone_surrogate', 'trainer_max_example_tokens', 'trainer_estimated_tokens',
           'trainer_count_tokens', 'trainer_model_encoding', 'trainer_example_tokens',
           'trainer_estimate_training_cost', 'trainer_calculate_training_cost', 'trainer_training_cost_cents', 'trainer_base_snapshot',
+          'trainer_inference_cost_cents', 'trainer_inference_prices', 'trainer_compare_inference_costs', 'trainer_reply_costs',
+          'trainer_recommend_base_model', 'trainer_base_evidence', 'trainer_base_test', 'trainer_base_costs', 'trainer_proportion_sequence',
           'trainer_relation_name', 'trainer_feedback_summary', 'trainer_count_feedback', 'trainer_tally_feedback', 'trainer_add_up_feedback',
           'trainer_quality_report', 'trainer_quality_statement', 'trainer_low_scores_query', 'trainer_limits_query', 'trainer_text_key',
           'trainer_bound_tables', 'trainer_persona_query',
@@ -59,7 +61,7 @@ AS $$
           'trainer_lineage', 'trainer_example_lineage', 'trainer_learned_responses', 'trainer_training_began')
         OR ($1 = 'app' AND p.proname IN (
           'trainer_collect_feedback', 'trainer_require_feedback', 'trainer_feedback_statement',
-          'trainer_generate', 'trainer_request_generation', 'trainer_request_options', 'trainer_prompt', 'trainer_active_model', 'trainer_generation_options', 'trainer_require_recordable', 'trainer_link_response', 'trainer_inference_cost_cents',
+          'trainer_generate', 'trainer_request_generation', 'trainer_request_options', 'trainer_prompt', 'trainer_active_model', 'trainer_generation_options', 'trainer_require_recordable', 'trainer_link_response',
           'trainer_comment_statement', 'trainer_plans',
           'trainer_generate_variants', 'trainer_variant_options', 'trainer_given_replies', 'trainer_rank_variants', 'trainer_choose_variant', 'trainer_require_reply',
           'trainer_exemplar_matches', 'trainer_exemplar_words', 'trainer_similarity', 'trainer_text_distance',

@@ -59,7 +59,8 @@ my $watched = train($node, 3, 'watched');
 my ($bar, $monitored);
 wait_until('a bar that has begun', sub {
 	($bar, $monitored) = split /\n/, $node->safe_psql('postgres', <<"SQL");
-SELECT status, progress, step, total_steps, train_loss FROM trainer_progress WHERE custom_model_id = '$watched' AND step > 0 AND step < total_steps;
+SELECT p.status, p.progress, m.current_step, m.total_steps, p.train_loss FROM trainer_progress AS p JOIN custom_models AS m ON m.name = p.name
+ WHERE m.id = '$watched' AND m.current_step > 0 AND m.current_step < m.total_steps;
 SELECT status, provider_status, percent_done > 0 AND percent_done < 100, estimated_finish > now() - interval '1 s', elapsed > interval '0',
   next_poll > now() - interval '1 s', train_loss > 0 FROM trainer_monitor_training('$watched');
 SQL
@@ -75,7 +76,7 @@ my @payloads = map { decode_json($_) } $told =~ /Asynchronous notification "trai
 is_deeply([ map { $_->{kind} } @payloads ],
 	[qw(training_requested training_submitted training_started training_succeeded model_verified model_deployed)], 'a listener is told the same');
 is_deeply([ sort keys %{ $payloads[3] } ], [qw(event kind)], 'which say where to look, and nothing of whom');
-is($node->safe_psql('postgres', "SELECT custom_model_id, detail ->> 'fine_tuned_model_id' FROM trainer_events WHERE id = $payloads[3]{event}"),
+is($node->safe_psql('postgres', "SELECT custom_model_id, detail ->> 'fine_tuned_model_id' FROM trainer_event_log WHERE id = $payloads[3]{event}"),
 	"$watched|" . status_of($node, $watched, 'fine_tuned_model_id'), 'the row has the model, and the detail');
 $listener->quit;
 

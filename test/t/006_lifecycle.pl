@@ -124,7 +124,7 @@ staged('G18', 'a template copy and a restored dump of a database with work to do
 		wait_until("$database is paused", sub { $node->safe_psql($database, 'SELECT paused FROM trainer_worker_status()') eq 't' }, 12);
 		like($node->safe_psql($database, 'SELECT paused_reason FROM trainer_worker_status()'), qr/copied|restored/, "$database: paused, with a reason");
 	}
-	is($node->safe_psql('restored', "SELECT count(*) FROM trainer_operations_pending WHERE custom_model_id = '$waiting'"), 1, 'the restored work is there');
+	is($node->safe_psql('restored', "SELECT count(*) FROM trainer_operations WHERE custom_model_id = '$waiting' AND state IN ('ready', 'sending', 'reconcile', 'checking')"), 1, 'the restored work is there');
 	my $token = $node->safe_psql('restored', "SELECT id FROM trainer_operations WHERE custom_model_id = '$waiting' AND kind = 'upload_training_file'");
 	is(scalar(grep { index($_->{filename}, $token) >= 0 } $sandbox->history(method => 'POST', path => '/v1/files')), 1, '... and was sent once, by the original');
 	$node->safe_psql('restored', 'SELECT trainer_resume_worker()');

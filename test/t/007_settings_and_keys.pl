@@ -27,7 +27,7 @@ sub everything_that_shows
 	my $text = '';
 	foreach my $query ('SELECT * FROM pg_stat_activity', 'SELECT * FROM pg_settings', 'SELECT * FROM pg_file_settings', 'SELECT * FROM pg_db_role_setting',
 		'SELECT * FROM pg_stat_statements', 'SELECT prosrc FROM pg_proc', 'SELECT * FROM trainer_worker_status()', 'SELECT * FROM trainer_worker_slot()', 'SELECT * FROM trainer_check()',
-		'SELECT * FROM trainer_operations', 'SELECT * FROM trainer_events', 'SELECT * FROM trainer_operations_pending', 'SELECT * FROM trainer_progress',
+		'SELECT * FROM trainer_operations', 'SELECT * FROM trainer_event_log', 'SELECT * FROM trainer_events', 'SELECT * FROM trainer_operations_pending', 'SELECT * FROM trainer_progress',
 		'SELECT * FROM trainer_models', 'TABLE custom_models', 'TABLE trainer_provider_events')
 	{
 		$text .= $node->safe_psql('postgres', $query);
@@ -37,7 +37,7 @@ sub everything_that_shows
 	return $text . $dump . slurp_file($node->data_dir . '/postgresql.auto.conf');
 }
 
-sub provider { return $node->safe_psql('postgres', "SELECT ok, detail FROM trainer_check() WHERE check_name = 'provider'") }
+sub provider { return $node->safe_psql('postgres', "SELECT ok, detail FROM trainer_examine() WHERE check_name = 'provider'") }
 
 # A change that comes into force by a reload, and what the doctor says of it then.
 sub after_reload
@@ -83,7 +83,7 @@ my $first = train($node, 1);
 wait_for_status($node, $first, 'deployed');
 like(after_reload('trainer.api_key_file', "$dir/missing.key", qr/^f/), qr/No such file/, 'a missing file is told');
 $node->safe_psql('postgres', "SELECT trainer_wake_worker()");
-wait_until('the worker tells it too', sub { $node->safe_psql('postgres', 'SELECT last_error FROM trainer_worker_status()') =~ /missing\.key/ }, 12);
+wait_until('the worker tells it too', sub { $node->safe_psql('postgres', 'SELECT last_error FROM trainer_worker_slot()') =~ /missing\.key/ }, 12);
 my $second = train($node, 2);
 wait_for_status($node, $second, 'deployed');
 pass('a key file that is gone does not stop the work: the key that was read is used on');

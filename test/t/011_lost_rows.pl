@@ -96,7 +96,7 @@ staged('G18', 'a copy of the server\'s files that has been given another trainer
 	$copy->start;
 	my $submitted = train($copy, 1, 'copied');
 	wait_until('it is paused', sub { $copy->safe_psql('postgres', 'SELECT paused FROM trainer_worker_status()') eq 't' });
-	like($copy->safe_psql('postgres', 'SELECT paused_reason FROM trainer_worker_status()'), qr/instance_name/, '... for its name');
+	like($copy->safe_psql('postgres', 'SELECT paused_reason FROM trainer_installation'), qr/instance_name/, '... for its name');
 	is(scalar(my @sent = uploads_of($copy, $sandbox, $submitted)), 0, '... and sends nothing');
 	$copy->safe_psql('postgres', 'SELECT trainer_resume_worker()');
 	wait_for_status($copy, $submitted, 'deployed');

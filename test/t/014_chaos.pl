@@ -123,7 +123,7 @@ staged('F6', "$total jobs, with restarts, kills and faults of the provider at ra
 	$node->safe_psql('postgres', "UPDATE trainer_operations SET due_at = now() WHERE state = 'ready'");
 	wait_until('everything has come to its end', sub {
 		$node->safe_psql('postgres', "SELECT count(*) FROM custom_models WHERE status NOT IN ('deployed', 'succeeded', 'failed', 'cancelled', 'retired')") == 0 }, 120, 0.2)
-	  or diag($node->safe_psql('postgres', 'SELECT kind, state, count(*), min(due_at - now()), min(last_error) FROM trainer_operations_pending GROUP BY 1, 2'));
+	  or diag($node->safe_psql('postgres', "SELECT kind, state, count(*), min(due_at - now()), min(last_error) FROM trainer_operations WHERE state IN ('ready', 'sending', 'reconcile', 'checking') GROUP BY 1, 2"));
 	my $ends = $node->safe_psql('postgres', "SELECT string_agg(n || ' ' || status, ', ' ORDER BY status) FROM (SELECT status, count(*) AS n FROM custom_models GROUP BY 1) s");
 	is($node->safe_psql('postgres', "SELECT count(*) FROM custom_models WHERE status = 'failed'"), 0, 'none has failed') or diag($node->safe_psql('postgres',
 		"SELECT error_sqlstate, error_code, error_message, count(*) FROM custom_models WHERE status = 'failed' GROUP BY 1, 2, 3"));

@@ -110,7 +110,7 @@ staged('G17', 'the one that has the older job sweeps, and the other hears of it 
 	my ($older) = both_create($model);
 	$sandbox->heal;
 	is(one_goes_on($model), $older, 'the older one goes on');
-	is($copy->safe_psql('postgres', "SELECT detail->>'provider_job_id' FROM trainer_events WHERE custom_model_id = '$model' AND kind = 'job_adopted'"), $older, 'the poll has told of it');
+	is($copy->safe_psql('postgres', "SELECT detail->>'provider_job_id' FROM trainer_event_log WHERE custom_model_id = '$model' AND kind = 'job_adopted'"), $older, 'the poll has told of it');
 	sweep_now($copy);
 	both_end_well($model);
 	return 'the older one goes on, and both name it';
@@ -124,7 +124,7 @@ staged('G17', 'the one that has the younger job sweeps', sub {
 	my ($older, $younger) = both_create($model);
 	$sandbox->heal;
 	is(one_goes_on($model), $older, 'the older one goes on');
-	is($copy->safe_psql('postgres', "SELECT string_agg(kind || ' ' || (detail->>'provider_job_id'), ', ' ORDER BY id) FROM trainer_events WHERE custom_model_id = '$model' AND kind IN ('job_adopted', 'duplicate_cancelled')"),
+	is($copy->safe_psql('postgres', "SELECT string_agg(kind || ' ' || (detail->>'provider_job_id'), ', ' ORDER BY id) FROM trainer_event_log WHERE custom_model_id = '$model' AND kind IN ('job_adopted', 'duplicate_cancelled')"),
 		"job_adopted $older, duplicate_cancelled $younger", 'it is adopted first, then the other one is cancelled');
 	sweep_now($first);
 	both_end_well($model);

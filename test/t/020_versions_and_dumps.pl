@@ -79,7 +79,7 @@ staged('F22', 'a dump of 0.1.0, with trainings that no worker has looked at, res
 	is($node->safe_psql('from_old', "SELECT extversion FROM pg_extension WHERE extname = 'trainer'"), $newest, 'it is the newest version');
 	wait_for_worker($node, 'from_old');
 	let_worker_look('from_old');
-	is($node->safe_psql('from_old', 'SELECT paused, paused_reason FROM trainer_worker_status()'), 't|operations were restored from a dump', 'a copy, although the dump names no installation');
+	is($node->safe_psql('from_old', 'SELECT paused, paused_reason FROM trainer_installation'), 't|operations were restored from a dump', 'a copy, although the dump names no installation');
 	is(sent(), 0, '... and silent');
 	$node->safe_psql('postgres', 'DROP DATABASE from_old WITH (FORCE)');
 	return 'paused, silent';
@@ -91,7 +91,7 @@ staged('F19', 'ALTER EXTENSION UPDATE, rolled back and committed, with trainings
 	is(sent() . '|' . warnings_of('old'), '0|1', 'one that is rolled back changes nothing');
 	$node->safe_psql('old', 'ALTER EXTENSION trainer UPDATE');
 	wait_for_deployment('old', $_) foreach @before;
-	is($node->safe_psql('old', 'SELECT last_error, last_error_at FROM trainer_worker_status()'), '|', 'the status has nothing to tell any more');
+	is($node->safe_psql('old', 'SELECT last_error, last_error_at FROM trainer_worker_slot()'), '|', 'the status has nothing to tell any more');
 	is($node->safe_psql('old', "SELECT ok, detail FROM trainer_check() WHERE check_name = 'version'"), "t|extension and library are version $newest", '... nor the doctor');
 	return 'rolled back: waits on; committed: goes on by itself';
 });
@@ -162,7 +162,7 @@ sub check_copy
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	wait_for_worker($node, $database);
 	let_worker_look($database);
-	like($node->safe_psql($database, 'SELECT paused, paused_reason FROM trainer_worker_status()'), qr/^t\|.*(?:copied|restored)/, "$database is paused, and says why");
+	like($node->safe_psql($database, 'SELECT paused, paused_reason FROM trainer_installation'), qr/^t\|.*(?:copied|restored)/, "$database is paused, and says why");
 	is(contents($database), contents('source'), '... with every row of the source');
 	is($node->safe_psql($database, "SELECT state, attempt FROM trainer_operations WHERE id = '$token'"), 'ready|0', '... and what was to be sent waits');
 	is($node->safe_psql($database, 'SELECT id FROM trainer_installation'), $node->safe_psql('source', 'SELECT id FROM trainer_installation'), '... under the tokens of the source');
@@ -329,7 +329,7 @@ staged('F23', 'pg_upgrade --check and pg_upgrade, with a job at the provider and
 	$node = $new;
 	wait_for_worker($node, 'source');
 	let_worker_look('source');
-	is($node->safe_psql('source', 'SELECT paused, paused_reason FROM trainer_worker_status()'), 't|the database was copied from another cluster', 'the new cluster starts paused, as the manual says');
+	is($node->safe_psql('source', 'SELECT paused, paused_reason FROM trainer_installation'), 't|the database was copied from another cluster', 'the new cluster starts paused, as the manual says');
 	is(contents('source'), $contents, '... with every row');
 	is(sent(), $requests, '... and silent');
 	is($node->safe_psql('source', "SELECT string_agg(check_name, ' ') FROM trainer_check() WHERE NOT ok"), 'not paused', '... and all else is well');

@@ -381,7 +381,7 @@ staged('L3', 'TRUNCATE of the organizations with CASCADE once nothing is under w
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM custom_models'), 0, 'it is allowed, also with what has not been sent yet');
 	my $before = () = log_of($node) =~ /trainer worker could not/g;
 	my $now = $node->safe_psql('postgres', 'SELECT clock_timestamp() FROM trainer_wake_worker()');
-	wait_until('a look of the worker', sub { $node->safe_psql('postgres', "SELECT heartbeat > '$now' FROM trainer_worker_status()") eq 't' });
+	wait_until('a look of the worker', sub { $node->safe_psql('postgres', "SELECT heartbeat > '$now' FROM trainer_worker_slot()") eq 't' });
 	is(scalar(() = log_of($node) =~ /trainer worker could not/g), $before, 'and the worker has nothing to complain of');
 	return 'allowed';
 });

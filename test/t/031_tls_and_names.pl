@@ -50,7 +50,7 @@ $node = new_node('tls', $sandbox, 'trainer.api_ca_file' => "$dir/trusted.pem", '
 set_up_app($node, 'postgres', organizations => 8);
 wait_for_worker($node);
 
-sub provider { return $node->safe_psql('postgres', "SELECT ok, detail FROM trainer_check() WHERE check_name = 'provider'") }
+sub provider { return $node->safe_psql('postgres', "SELECT ok, detail FROM trainer_examine() WHERE check_name = 'provider'") }
 sub point_at
 {
 	my ($base) = @_;

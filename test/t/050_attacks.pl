@@ -130,7 +130,7 @@ staged('F67', 'a tenant guesses the ids of another', sub {
 	my ($chosen, $none) = map { as('tenant', "SELECT trainer_choose_variant('$_')") =~ s/\Q$_\E/ID/gr } $variant, $nobody;
 	like($chosen, qr/ERROR.*does not exist/, 'trainer_choose_variant()');
 	is($chosen, $none, '... in the same words');
-	unlike(as('tenant', "SELECT $_"), qr/secret/, $_) foreach "trainer_exemplar_matches((SELECT id FROM trainer_models WHERE name = 'secret exemplars'), 'org 2', 50)",
+	unlike(as('tenant', "SELECT $_"), qr/secret/, $_) foreach "trainer_exemplar_matches((SELECT id FROM custom_models WHERE name = 'secret exemplars'), 'org 2', 50)",
 	  "trainer_reference_roast('secret comment', NULL, '$theirs')", "trainer_reference_matches('secret comment', NULL, '$theirs', 50)", "trainer_reference_stats()";
 	foreach my $call ('trainer_cancel_training(%s)', 'trainer_deploy_model(%s)', 'trainer_pause_training(%s)', 'trainer_submit_training(%s)')
 	{
@@ -278,7 +278,7 @@ staged('F73', 'a role points the server at another host', sub {
 staged('F74', 'line breaks in the key\'s file', sub {
 	my $file = write_key($node->basedir . '/two.key', "$canary\nX-Injected: yes");
 	set_setting($node, 'trainer.api_key_file', $file);
-	my $provider = sub { $node->safe_psql('postgres', "SELECT ok, detail FROM trainer_check() WHERE check_name = 'provider'") };
+	my $provider = sub { $node->safe_psql('postgres', "SELECT ok, detail FROM trainer_examine() WHERE check_name = 'provider'") };
 	wait_until('the new file is looked at', sub { $provider->() =~ /two\.key/ });
 	like($provider->(), qr/^f\|.*holds a space, a line break/, 'a file of two lines is no key');
 	set_setting($node, 'trainer.api_key_file', $node->basedir . '/trainer.key');
@@ -309,7 +309,7 @@ staged('F82', 'a provider whose texts are formats, escapes of a terminal, SQL an
 	is($state, 'TR002', 'whoever waits for it is told');
 	like($message, qr/No %s%n%d rhyme/, '... in these words');
 	unlike($message, qr/[\x00-\x08\x0b-\x1f\x7f]/, '... and no others');
-	is($node->safe_psql('postgres', "SELECT count(*) FROM trainer_events WHERE custom_model_id = '$model' AND detail::text ~ '[[:cntrl:]]|u001b|u007f'"), 0, 'nor are events');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM trainer_event_log WHERE custom_model_id = '$model' AND detail::text ~ '[[:cntrl:]]|u001b|u007f'"), 0, 'nor are events');
 	unlike(substr(log_of($node), $before), qr/[\x00-\x08\x0b-\x1f\x7f]/, 'nor is the log');
 	$sandbox->heal;
 	return 'data, cut to 2 kB, without control characters';
@@ -365,7 +365,7 @@ staged('F25', 'a role that was let in is renamed, or dropped, and another takes 
 		like(as('former', 'SELECT name FROM custom_models'), qr/secret name/, 'let in');
 		$node->safe_psql('postgres', "$gone; CREATE ROLE former LOGIN; SELECT trainer_attach()");
 		unlike(as('former', 'SELECT name FROM custom_models'), qr/secret name/, "$gone: its successor sees nothing");
-		like($node->safe_psql('postgres', "SELECT ok, detail FROM trainer_check() WHERE check_name = 'grants'"), qr/^f\|.*former/, '... which trainer_check() tells');
+		like($node->safe_psql('postgres', "SELECT ok, detail FROM trainer_examine() WHERE check_name = 'grants'"), qr/^f\|.*former/, '... which trainer_check() tells');
 		$node->safe_psql('postgres', "SELECT trainer_revoke(oid) FROM pg_roles WHERE rolname = 'former_one'; DELETE FROM trainer_grants WHERE role = 'former'; DROP ROLE former");
 	}
 	like(as('former_one', 'SELECT name FROM custom_models'), qr/permission denied/, 'a renamed role can be turned out');
@@ -381,7 +381,7 @@ staged('F22', 'a dump is restored elsewhere', sub {
 		return $out;
 	};
 	is($seen->('elsewhere'), '0', 'until somebody says so nobody sees anything');
-	like($node->safe_psql('elsewhere', "SELECT ok, detail FROM trainer_check() WHERE check_name = 'grants'"), qr/^f\|.*tenant/, '... which trainer_check() tells');
+	like($node->safe_psql('elsewhere', "SELECT ok, detail FROM trainer_examine() WHERE check_name = 'grants'"), qr/^f\|.*tenant/, '... which trainer_check() tells');
 	$node->safe_psql('elsewhere', 'SELECT trainer_attach(); SELECT trainer_apply_grants()');
 	like($seen->('postgres'), qr/Custom model/, 'a tenant sees its own');
 	is($seen->('elsewhere'), $seen->('postgres'), '... and the same there, afterwards');
@@ -417,7 +417,7 @@ WHERE (d.refclassid, d.refobjid) IN (
   UNION SELECT 'pg_operator'::regclass, oid FROM pg_operator WHERE oprnamespace = 'trap'::regnamespace AND oprowner = 'owner'::regrole)
 AND (d.classid, d.objid) NOT IN (SELECT 'pg_operator'::regclass, oid FROM pg_operator WHERE oprnamespace = 'trap'::regnamespace AND oprowner = 'owner'::regrole)
 SQL
-	like($node->safe_psql('trap', "SELECT ok, detail FROM trap.trainer_check() WHERE check_name = 'schema'"), qr/^f\|.*owner/, 'and trainer_check() tells who could add to the schema');
+	like($node->safe_psql('trap', "SELECT ok, detail FROM trap.trainer_examine() WHERE check_name = 'schema'"), qr/^f\|.*owner/, 'and trainer_check() tells who could add to the schema');
 	$node->safe_psql('postgres', 'DROP DATABASE trap WITH (FORCE)');
 	return 'fails, or is told; what is planted is neither run nor bound';
 });

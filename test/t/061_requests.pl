@@ -322,9 +322,9 @@ staged('V23', 'a table that takes its time for each reply, and a training', sub 
 	is(chats() - $sent, 20, 'each was paid for once, though the worker was killed');
 	value('DROP FUNCTION drag() CASCADE');
 	check_replies('killed among them');
-	my $doctor = "SELECT ok, detail ~ 'more than a minute ago' FROM trainer_check() WHERE check_name = 'worker'";
+	my $doctor = "SELECT ok, detail ~ 'more than a minute ago' FROM trainer_examine() WHERE check_name = 'worker'";
 	is(value($doctor), 't|f', 'the doctor finds the worker well');
-	my $status = value("SELECT pg_get_functiondef('trainer_worker_status()'::regprocedure)") =~ s/heartbeat := slot\.heartbeat/heartbeat := slot.heartbeat - interval '70 s'/r;
+	my $status = value("SELECT pg_get_functiondef('trainer_worker_status()'::regprocedure)") =~ s/slot\.heartbeat/slot.heartbeat - interval '70 s'/r;
 	is(value("BEGIN; $status; $doctor; ROLLBACK"), 'f|t', '... and tells of one that has not turned for more than a minute');
 	return 'a training goes on between them; what waits is kept';
 });

@@ -245,8 +245,8 @@ sub wait_for_reload
 	wait_until('the server has read its settings', sub { $node->safe_psql('postgres', "SHOW $name") eq $value });
 	foreach my $turn (1 .. 2)
 	{
-		my $before = $node->safe_psql('postgres', 'SELECT heartbeat FROM trainer_worker_status()');
-		wait_until('a turn of the worker', sub { $node->safe_psql('postgres', 'SELECT trainer_wake_worker(); SELECT heartbeat FROM trainer_worker_status()') !~ /\Q$before\E/ });
+		my $before = $node->safe_psql('postgres', 'SELECT heartbeat FROM trainer_worker_slot()');
+		wait_until('a turn of the worker', sub { $node->safe_psql('postgres', 'SELECT trainer_wake_worker(); SELECT heartbeat FROM trainer_worker_slot()') !~ /\Q$before\E/ });
 	}
 	return;
 }
@@ -368,7 +368,7 @@ sub settle
 {
 	my ($node, $seconds, $database) = @_;
 	$database //= 'postgres';
-	my $query = 'SELECT kind, state, last_code, last_error FROM trainer_operations_pending';
+	my $query = "SELECT kind, state, last_code, last_error FROM trainer_operations WHERE state IN ('ready', 'sending', 'reconcile', 'checking')";
 	my $left  = '';
 	wait_until('nothing left to do', sub { ($left = $node->safe_psql($database, $query)) eq '' }, $seconds) or diag($left);
 	return;

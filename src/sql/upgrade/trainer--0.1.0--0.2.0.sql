@@ -239,6 +239,9 @@ END $$;
 
 COMMENT ON COLUMN @extschema@.trainer_operations.misses IS 'times in a row that the provider did not show what was looked for; of a sweep, looks in a row that were answered, or, below zero, that failed';
 
+-- They have other columns, which fit a terminal.
+DROP VIEW @extschema@.trainer_progress, @extschema@.trainer_models, @extschema@.trainer_operations_pending, @extschema@.trainer_events;
+DROP FUNCTION @extschema@.trainer_worker_status();
 -- It returns more.
 DROP FUNCTION @extschema@.trainer_dataset_options(jsonb);
 -- They have one argument more.
@@ -246,6 +249,7 @@ DROP FUNCTION @extschema@.trainer_attach(regclass, regclass, regclass, regclass,
 DROP FUNCTION @extschema@.trainer_attach_relations(jsonb, jsonb);
 
 -- include .deps/functions.sql
+-- include src/sql/70_views.sql
 
 CREATE TRIGGER trainer_meet_operation BEFORE INSERT ON @extschema@.trainer_operations
   FOR EACH ROW WHEN (NEW.created_at OPERATOR(pg_catalog.<>) pg_catalog.now())
