@@ -211,10 +211,14 @@ class Worker {
       bool gone = false;
       pg::in_transaction([&] { gone = pg::installed_version().empty(); });
       if (gone) return Exit::not_installed;
-      log_problem("trainer worker could not claim operations", *problem);
+      // Nor is one that goes by at this moment, or any other lock that the next try does not meet any more.
+      if (std::exchange(met_lock_, problem->is_contention()) || !met_lock_) {
+        log_problem("trainer worker could not claim operations", *problem);
+      }
       next_claim_ = Clock::now() + kPause;
       return std::nullopt;
     }
+    met_lock_ = false;
     if (version.empty()) return Exit::not_installed;
     // Begins anew, and waits: of calls that are under way the next incarnation knows what to do, as after a crash.
     if (version != TRAINER_VERSION) return Exit::failed;
@@ -351,6 +355,7 @@ class Worker {
   std::string cursor_;
   bool woken_ = true;
   Clock::time_point next_claim_ = Clock::now();
+  bool met_lock_ = false;  // the last claim waited for a lock in vain
   Clock::time_point next_turn_ = Clock::now();
   Clock::time_point next_fold_ = Clock::now();
   std::vector<Finished> ended_;  // not yet written down

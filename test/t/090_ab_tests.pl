@@ -59,8 +59,7 @@ staged('X1', 'a test of a better version against a worse one, through the worker
 	new_comments($node, 60);
 	kill_of($node, 'trainer worker');
 	wait_for_restart($node, $killed + 1);
-	all_answered($node);
-	verdicts();
+	all_answered($node, \&verdicts);
 	is(value("SELECT status FROM ab_tests WHERE id = '$test'"), 'running', 'not decided by so few');
 	like(value("SELECT summary FROM trainer_ab_test_results('$test') WHERE is_primary"), qr/^Not enough data/, 'which it says');
 	set_setting($node, 'trainer.fault', 'experiment-seen:crash');  # it may be met before anybody can look whether the setting is read
@@ -70,8 +69,7 @@ staged('X1', 'a test of a better version against a worse one, through the worker
 	new_comments($node, 140);
 	kill_server($node);
 	$node->start;
-	all_answered($node);
-	verdicts();
+	all_answered($node, \&verdicts);
 	wait_until('the worker has decided', sub { value("SELECT status FROM ab_tests WHERE id = '$test'") eq 'completed' }, 60);
 	is(value("SELECT decision, reason FROM ab_tests WHERE id = '$test'"), 'custom|decided', 'for the better one');
 	check_assignment($test, 'after three deaths');

@@ -33,18 +33,24 @@ my $third  = version('Awful');
 value("SELECT trainer_deploy_model('$first')");
 settle($node, 60);
 
-# n new comments, answered by the worker; people approve of replies that say "Lovely", but for one in ten.
-sub traffic
+# People approve of replies that say "Lovely", but for one in ten.
+sub verdicts
 {
-	my ($n) = @_;
-	new_comments($node, $n);
-	all_answered($node);
 	value(<<'SQL');
 INSERT INTO model_feedback (organization_id, response_id, feedback_type)
 SELECT r.organization_id, r.id, CASE WHEN r.response_text LIKE '%Lovely%' AND get_byte(sha256(r.id::text::bytea), 0) < 230 THEN 'approved' ELSE 'rejected' END
 FROM responses AS r JOIN trainer_generations AS g ON g.response_id = r.id
 WHERE NOT EXISTS (SELECT FROM model_feedback AS f WHERE f.response_id = r.id)
 SQL
+	return;
+}
+
+# n new comments, answered by the worker, and judged.
+sub traffic
+{
+	my ($n) = @_;
+	new_comments($node, $n);
+	all_answered($node, \&verdicts);
 	return;
 }
 

@@ -25,11 +25,18 @@ SQL
 	return;
 }
 
+# Meanwhile, and once after: verdicts that came when all is answered would come after the window of the first outcomes on a busy machine.
 sub all_answered
 {
-	my ($node) = @_;
-	return wait_until('every request has come to its end',
-		sub { $node->safe_psql('postgres', 'SELECT count(*) FROM trainer_generation_requests WHERE finished_at IS NULL') == 0 }, 60);
+	my ($node, $meanwhile) = @_;
+	return wait_until(
+		'every request has come to its end',
+		sub {
+			my $left = $node->safe_psql('postgres', 'SELECT count(*) FROM trainer_generation_requests WHERE finished_at IS NULL');
+			$meanwhile->() if $meanwhile;
+			return $left == 0;
+		},
+		60);
 }
 
 # Two processes that ask for 40 replies each, one after the other, to comments of that name; their pids, to be waited for.
