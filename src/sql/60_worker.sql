@@ -119,5 +119,6 @@ BEGIN
           FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'trainer') m;
   RETURN QUERY SELECT * FROM @extschema@.trainer_check_binding();
   RETURN QUERY SELECT * FROM @extschema@.trainer_check_grants();
+  RETURN QUERY SELECT * FROM @extschema@.trainer_check_ledger();
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_check() IS 'the doctor: what is set up, what is not, and what to do about it';
