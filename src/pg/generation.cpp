@@ -121,6 +121,10 @@ void fold_usage() {
   execute("SELECT @extschema@.trainer_fold_usage()");
 }
 
+void sum_up_spending() {
+  execute("SELECT @extschema@.trainer_sum_up_spending()");
+}
+
 }  // namespace trainer::pg
 
 // Tells every session that what it keeps of the table's rows is out of date, when the transaction commits.

@@ -70,7 +70,8 @@ struct RecordedGeneration {
 // Valid until the Spi object ends.
 RecordedGeneration record_generation(const Generation& generation);
 
-// trainer_fold_usage(): models that were told what they have done.
+// What has been done and spent is added up: trainer_fold_usage(), trainer_sum_up_spending().
 void fold_usage();
+void sum_up_spending();
 
 }  // namespace trainer::pg

@@ -56,8 +56,15 @@ constexpr const char* kNoReply =
     " WHERE id = $1::uuid AND attempt = $2 AND epoch = $3 AND state = 'sending'";
 
 constexpr const char* kClaimed =
-    "SELECT comment_id, experiment_id, arm, unit FROM @extschema@.trainer_generation_requests"
+    "SELECT comment_id, experiment_id, arm, unit, reserved_cents IS NOT NULL FROM "
+    "@extschema@.trainer_generation_requests"
     " WHERE id = $1::uuid AND attempt = $2 AND epoch = $3 AND state = 'sending' FOR UPDATE";
+
+// What was reserved for the request covers it. An answer that does not say what it used has cost what it can have.
+constexpr const char* kSpend =
+    "WITH made AS (UPDATE @extschema@.trainer_generations SET reserved = true WHERE id = $2 RETURNING cost_cents)"
+    " UPDATE @extschema@.trainer_generation_requests q"
+    "  SET spent_cents = coalesce(q.spent_cents + made.cost_cents, q.reserved_cents) FROM made WHERE q.id = $1::uuid";
 
 constexpr const char* kKeep =
     "UPDATE @extschema@.trainer_generation_requests SET state = 'writing', tries = 0, response_text = $2,"
@@ -144,9 +151,12 @@ Datum add_request(const NewRequest& request) {
       .text_or_null(request.assignment.unit);
   AsRole owner(owner_of_extension_table("trainer_generation_requests"), SECURITY_LOCAL_USERID_CHANGE);
   Rows added = execute(kAdd, std::move(args));
-  execute("SELECT @extschema@.trainer_call_worker()");
   bool null = false;
-  return added.datum(0, 0, &null);
+  Datum id = added.datum(0, 0, &null);
+  execute("SELECT @extschema@.trainer_reserve_requests($1::uuid, ARRAY[$2])",
+          std::move(Args().text(request.organization_id).datum(UUIDOID, id)));
+  execute("SELECT @extschema@.trainer_call_worker()");
+  return id;
 }
 
 RequestOptions read_request_options(Datum options) {
@@ -213,6 +223,7 @@ bool record_generation_of(const core::Reply& reply, const core::Completion& comp
   made.completion = completion;
   made.response_time_ms = took.count();
   *recorded = record_generation(made);
+  if (claimed.boolean(0, 4)) execute(kSpend, std::move(Args().text(reply.id).datum(UUIDOID, recorded->id)));
   return true;
 }
 

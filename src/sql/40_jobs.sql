@@ -236,6 +236,7 @@ BEGIN
   END IF;
 
   model := @extschema@.trainer_add_model(dataset, name, suffix, parent);
+  PERFORM @extschema@.trainer_reserve_training(model);
   UPDATE @extschema@.training_datasets d SET status = 'training', updated_at = now() WHERE d.id = dataset.id;
   PERFORM @extschema@.trainer_log_event(model.organization_id, model.id, 'training_requested',
                                         jsonb_build_object('dataset_id', dataset.id, 'examples', dataset.roast_count));

@@ -68,6 +68,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   proof @extschema@.trainer_retraining_decisions;
+  requests uuid[];
 BEGIN
   UPDATE @extschema@.trainer_retraining_decisions AS d SET decision = 'comparing', due_at = clock_timestamp(), updated_at = clock_timestamp()
     WHERE d.organization_id = model.organization_id AND d.new_model_id = model.id AND d.decision = 'training' RETURNING * INTO proof;
@@ -82,14 +83,18 @@ BEGIN
     INSERT INTO @extschema@.trainer_comparisons (organization_id, decision_id, ordinal, custom_model_id, expected)
     SELECT model.organization_id, proof.id, h.ordinal, m.id, h.messages -> -1 ->> 'content'
     FROM held_out AS h CROSS JOIN @extschema@.custom_models AS m WHERE m.id IN (model.id, proof.custom_model_id)
-    RETURNING id, ordinal, custom_model_id)
-  INSERT INTO @extschema@.trainer_generation_requests
-      (organization_id, comment_id, response_id, comparison_id, requested_by, role_oid, temperature, max_tokens, reason, rungs)
-    SELECT model.organization_id, coalesce(h.comment_id, a.id), a.id, a.id, r.rolname, r.oid, 0, 200, 'comparison',
-           json_build_array(json_build_object('rung', m.kind, 'model', CASE m.kind WHEN 'exemplar' THEN m.base_model ELSE m.fine_tuned_model_id END,
-                                              'custom_model_id', m.id, 'messages', @extschema@.trainer_comparison_messages(m, h.messages - -1)))
-    FROM asked AS a JOIN held_out AS h USING (ordinal) JOIN @extschema@.custom_models AS m ON m.id = a.custom_model_id
-    JOIN @extschema@.trainer_bindings AS b ON b.role = 'responses' JOIN pg_roles AS r ON r.oid = b.attached_by;
+    RETURNING id, ordinal, custom_model_id),
+  requested AS (
+    INSERT INTO @extschema@.trainer_generation_requests
+        (organization_id, comment_id, response_id, comparison_id, requested_by, role_oid, temperature, max_tokens, reason, rungs)
+      SELECT model.organization_id, coalesce(h.comment_id, a.id), a.id, a.id, r.rolname, r.oid, 0, 200, 'comparison',
+             json_build_array(json_build_object('rung', m.kind, 'model', CASE m.kind WHEN 'exemplar' THEN m.base_model ELSE m.fine_tuned_model_id END,
+                                                'custom_model_id', m.id, 'messages', @extschema@.trainer_comparison_messages(m, h.messages - -1)))
+      FROM asked AS a JOIN held_out AS h USING (ordinal) JOIN @extschema@.custom_models AS m ON m.id = a.custom_model_id
+      JOIN @extschema@.trainer_bindings AS b ON b.role = 'responses' JOIN pg_roles AS r ON r.oid = b.attached_by
+      RETURNING id)
+  SELECT array_agg(q.id) INTO requests FROM requested AS q;
+  PERFORM @extschema@.trainer_reserve_requests(model.organization_id, requests);
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_begin_comparison(@extschema@.custom_models) IS
   'asks a new version and the one that serves for answers to up to 20 held-out comments, when the new one comes of a retraining';
@@ -98,15 +103,23 @@ CREATE FUNCTION @extschema@.trainer_retrained() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  proof @extschema@.trainer_retraining_decisions;
+  detail text;
 BEGIN
   IF NEW.status = 'succeeded' THEN
     -- That a training has succeeded is recorded also where its proof cannot begin: texts that a database of another encoding cannot read.
     BEGIN
       PERFORM @extschema@.trainer_begin_comparison(NEW);
-    EXCEPTION WHEN data_exception OR feature_not_supported OR program_limit_exceeded THEN
+    EXCEPTION WHEN data_exception OR feature_not_supported OR program_limit_exceeded OR SQLSTATE 'TR005' THEN
+      GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
       UPDATE @extschema@.trainer_retraining_decisions AS d
-        SET decision = 'held_back', reason = format('its comparison could not begin: %s', SQLERRM), due_at = NULL, updated_at = clock_timestamp()
-        WHERE d.organization_id = NEW.organization_id AND d.new_model_id = NEW.id AND d.decision = 'training';
+        SET decision = 'held_back', reason = concat_ws('. ', format('its comparison could not begin: %s', SQLERRM), nullif(detail, '')), due_at = NULL, updated_at = clock_timestamp()
+        WHERE d.organization_id = NEW.organization_id AND d.new_model_id = NEW.id AND d.decision = 'training' RETURNING * INTO proof;
+      IF FOUND THEN
+        PERFORM @extschema@.trainer_log_event(proof.organization_id, proof.new_model_id, 'retraining_held_back',
+          jsonb_build_object('decision_id', proof.id, 'reason', proof.reason));
+      END IF;
     END;
   ELSE
     UPDATE @extschema@.trainer_retraining_decisions AS d

@@ -119,6 +119,7 @@ BEGIN
           FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'trainer') m;
   RETURN QUERY SELECT * FROM @extschema@.trainer_check_binding();
   RETURN QUERY SELECT * FROM @extschema@.trainer_check_grants();
+  RETURN QUERY SELECT * FROM @extschema@.trainer_check_ledger();
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_examine() IS 'what trainer_check() says, on one line each';
 

@@ -20,7 +20,8 @@ AS $$
   SELECT r.oid, CASE r.relkind WHEN 'v' THEN 'view' ELSE 'table' END, format('@extschema@.%I', r.relname), wanted.privileges
   FROM relation AS r
   CROSS JOIN LATERAL (SELECT CASE
-      WHEN $1 = 'admin' AND r.relkind <> 'v' AND r.relname NOT IN ('trainer_bindings', 'trainer_grants', 'trainer_generation_requests') THEN 'SELECT, INSERT, UPDATE, DELETE'
+      WHEN $1 = 'admin' AND r.relname = 'trainer_ledger' THEN 'SELECT, INSERT'
+      WHEN $1 = 'admin' AND r.relkind <> 'v' AND r.relname NOT IN ('trainer_bindings', 'trainer_grants', 'trainer_generation_requests', 'trainer_spending', 'trainer_spending_mark') THEN 'SELECT, INSERT, UPDATE, DELETE'
       WHEN $1 = 'admin' AND r.relname = 'trainer_generation_requests' THEN 'SELECT, DELETE'
       WHEN $1 <> 'app' THEN 'SELECT'
       -- A view reads with its owner's rights on servers before 15: past the policies.
@@ -34,7 +35,7 @@ AS $$
         'temperature, response_text, rank, score, parts), UPDATE (chosen_at)'
       WHEN r.relname = 'trainer_reference_roasts' THEN 'SELECT, INSERT (organization_id, category, comment, roast)'
       WHEN r.relname = 'trainer_model_usage' THEN 'SELECT, INSERT (organization_id, custom_model_id, replies, time_ms, priced, cost_cents)'
-      WHEN r.of_tenants OR r.relname IN ('trainer_pricing', 'trainer_bindings', 'trainer_feedback_rollup') THEN 'SELECT'
+      WHEN r.of_tenants OR r.relname IN ('trainer_pricing', 'trainer_bindings', 'trainer_feedback_rollup', 'trainer_spending_mark') THEN 'SELECT'
     END AS privileges) AS wanted
   WHERE wanted.privileges IS NOT NULL
   UNION ALL
@@ -51,6 +52,7 @@ AS $$
           'trainer_estimate_training_cost', 'trainer_calculate_training_cost', 'trainer_training_cost_cents', 'trainer_base_snapshot',
           'trainer_inference_cost_cents', 'trainer_inference_prices', 'trainer_compare_inference_costs', 'trainer_reply_costs',
           'trainer_recommend_base_model', 'trainer_base_evidence', 'trainer_base_test', 'trainer_base_costs', 'trainer_proportion_sequence',
+          'trainer_period_start', 'trainer_spent',
           'trainer_relation_name', 'trainer_feedback_summary', 'trainer_count_feedback', 'trainer_tally_feedback', 'trainer_add_up_feedback',
           'trainer_quality_report', 'trainer_quality_statement', 'trainer_low_scores_query', 'trainer_limits_query', 'trainer_text_key',
           'trainer_bound_tables', 'trainer_persona_query',

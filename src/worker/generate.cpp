@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/serving.h"
+#include "pg/budget.h"
 #include "pg/generation.h"
 #include "pg/settings.h"
 #include "pg/spi.h"
@@ -123,11 +124,38 @@ pg::Generation generation_of(const Arguments& arguments, const pg::Comment& comm
   return made;
 }
 
-Generations generate(const Arguments& arguments) {
+// What the models of a ladder are asked: made when one is asked, or all before, where a budget wants to know what the
+// reply can cost.
+class Prompts {
+ public:
+  Prompts(const pg::Comment& comment, const std::vector<Candidate>& candidates, int max_tokens, pg::ReplyBudget& budget)
+      : comment_(comment), first_(candidates.data()) {
+    if (!pg::has_reply_budget(comment.organization_id)) return;
+    std::vector<std::string> models;
+    for (const Candidate& candidate : candidates) {
+      models.push_back(candidate.model);
+      messages_.push_back(messages_for(comment, candidate));
+    }
+    budget.take(comment.organization_id, models, messages_, max_tokens);
+  }
+
+  std::string of(const Candidate& candidate) const {
+    return messages_.empty() ? messages_for(comment_, candidate)
+                             : messages_.at(static_cast<std::size_t>(&candidate - first_));
+  }
+
+ private:
+  const pg::Comment& comment_;
+  const Candidate* first_;
+  std::vector<std::string> messages_;
+};
+
+Generations generate(const Arguments& arguments, pg::ReplyBudget& budget) {
   const pg::Settings settings = pg::current_settings();
   const pg::Comment comment = known_comment(arguments.comment_id);
   pg::require_recordable(comment.organization_id, arguments.comment_id, arguments.options.response_id);
   Ladder ladder(comment, arguments.options.rung, settings);
+  const Prompts prompts(comment, ladder.candidates(), arguments.max_tokens, budget);
   const auto end = Clock::now() + settings.request_timeout;
   int rungs = static_cast<int>(ladder.candidates().size());
   Generations made;
@@ -139,9 +167,8 @@ Generations generate(const Arguments& arguments) {
       continue;
     }
     const auto left = std::chrono::duration_cast<milliseconds>(end - Clock::now());
-    Asked asked =
-        ask(candidate, {candidate.model, messages_for(comment, candidate), arguments.temperature, arguments.max_tokens},
-            settings, core::share_of(left, rungs--));
+    Asked asked = ask(candidate, {candidate.model, prompts.of(candidate), arguments.temperature, arguments.max_tokens},
+                      settings, core::share_of(left, rungs--));
     const core::After after = asked.after;
     if (after == core::After::answered) {
       made.push_back(generation_of(arguments, comment, candidate, ladder.assignment(), std::move(asked)));
@@ -175,9 +202,15 @@ Datum generate_in_session(FunctionCallInfo fcinfo) {
   bool has_cost = false;
   {
     pg::Spi spi;
-    all = generate(read_arguments(fcinfo));
+    pg::ReplyBudget budget;
+    all = generate(read_arguments(fcinfo), budget);
     pg::RecordedGeneration recorded{};
-    for (const pg::Generation& each : all) recorded = pg::record_generation(each);
+    std::vector<Datum> ids;
+    for (const pg::Generation& each : all) {
+      recorded = pg::record_generation(each);
+      ids.push_back(recorded.id);
+    }
+    budget.settle(ids);
     has_cost = recorded.has_cost;
     pg::guarded([&] {
       id = SPI_datumTransfer(recorded.id, false, UUID_LEN);

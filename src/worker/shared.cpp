@@ -4,6 +4,7 @@
 
 #include "pg/fault_point.h"
 #include "pg/guard.h"
+#include "pg/in_flight.h"
 #include "pg/settings.h"
 
 extern "C" {
@@ -31,8 +32,8 @@ void request() {
 #if TRAINER_HAS_SHMEM_REQUEST_HOOK
   if (previous_request != nullptr) previous_request();
 #endif
-  RequestAddinShmemSpace(memory_size());
-  RequestNamedLWLockTranche(kName, 1);
+  RequestAddinShmemSpace(add_size(memory_size(), pg::in_flight_memory()));
+  RequestNamedLWLockTranche(kName, 2);
 }
 
 void startup() {
@@ -45,6 +46,7 @@ void startup() {
     memory->lock = &GetNamedLWLockTranche(kName)->lock;
     memory->slot_count = pg::max_workers_setting();
   }
+  pg::make_in_flight(&GetNamedLWLockTranche(kName)[1].lock);
   LWLockRelease(AddinShmemInitLock);
 }
 

@@ -115,6 +115,8 @@ class Worker {
     if (epoch_ == 0) return;
     auto problem = store([] { pg::fold_usage(); });
     if (problem) log_problem("trainer worker could not add up what models have done", *problem);
+    problem = store([] { pg::sum_up_spending(); });
+    if (problem) log_problem("trainer worker could not add up what was spent", *problem);
   }
 
   // The first result after a quiet time is not kept waiting, nor are so many that the transport's reserve is half

@@ -149,6 +149,7 @@ ALTER TABLE @extschema@.custom_models
   ADD CONSTRAINT custom_models_active_not_erased CHECK (NOT is_active OR erased_at IS NULL);
 -- include src/sql/16_experiment_tables.sql
 -- include src/sql/18_drift_tables.sql
+-- include src/sql/19_budget_tables.sql
 COMMENT ON COLUMN @extschema@.custom_models.erased_at IS 'when its deletion at the provider was asked for: it serves no more';
 ALTER TABLE @extschema@.trainer_operations
   DROP CONSTRAINT trainer_operations_kind_check,
@@ -269,6 +270,11 @@ CREATE TRIGGER trainer_keep_live_operation BEFORE DELETE ON @extschema@.trainer_
 
 -- include src/sql/69_feedback_triggers.sql
 -- include src/sql/74_experiment_triggers.sql
+-- include src/sql/79_budget_triggers.sql
+-- What trainings have cost before there was a ledger.
+INSERT INTO @extschema@.trainer_ledger (organization_id, kind, entry, amount_cents, custom_model_id, counts_at)
+SELECT m.organization_id, 'training', 'settled', m.training_cost_cents, m.id, coalesce(m.training_completed_at, m.created_at)
+FROM @extschema@.custom_models AS m WHERE m.training_cost_cents OPERATOR(pg_catalog.>) 0;
 CREATE TRIGGER trainer_tell_sessions AFTER INSERT OR UPDATE OR DELETE ON @extschema@.trainer_bindings
   FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_tell_sessions();
 ALTER TABLE @extschema@.trainer_bindings ENABLE ALWAYS TRIGGER trainer_tell_sessions;

@@ -1,0 +1,175 @@
+// How nobody overspends: whoever takes from a budget holds the organization's lock, for the moment that it takes, reads
+// what others hold in flight, and then, with a snapshot that is younger, what is committed. What fits is held in flight
+// before the lock is let go. Others give back what they hold only when their commit can be seen, so in between they
+// count twice, and never not at all. No lock is held while a model is asked, or until the transaction ends.
+#include "pg/budget.h"
+
+#include <string_view>
+#include <unordered_set>
+
+#include "pg/as_role.h"
+#include "pg/changes.h"
+#include "pg/spi.h"
+
+extern "C" {
+#include <access/xact.h>
+#include <common/hashfn.h>
+#include <storage/lmgr.h>
+#include <utils/fmgrprotos.h>
+#include <utils/inval.h>
+#include <utils/snapmgr.h>
+}
+
+namespace trainer::pg {
+namespace {
+
+constexpr const char* kObstacle =
+    "SELECT micro_cents, scope, period, left_text, limit_text, asked_text"
+    " FROM @extschema@.trainer_budget_obstacle($1, $2, $3, $4, $5)";
+
+// Looked up again when a table has changed. Its rights: which budgets there are does not depend on who spends.
+Oid owner() {
+  static Oid known = InvalidOid;
+  static std::uint64_t known_as_of = 0;
+  if (!OidIsValid(known) || known_as_of != changes_told()) {
+    known_as_of = changes_told();
+    known = owner_of_extension_table("trainer_budgets");
+  }
+  return known;
+}
+
+// One of an organization at a time. The lock of an object, which nobody can take by SQL; two organizations of one hash
+// wait for each other, no more.
+class OrganizationLock {
+ public:
+  explicit OrganizationLock(const pg_uuid_t& organization)
+      : table_(static_cast<Oid>(execute("SELECT '@extschema@.trainer_budgets'::regclass::bigint").bigint(0, 0))),
+        key_(DatumGetUInt32(hash_any(organization.data, UUID_LEN))) {
+    guarded([&] { LockDatabaseObject(table_, key_, 0, ExclusiveLock); });
+  }
+  void release() {
+    guarded([&] { UnlockDatabaseObject(table_, key_, 0, ExclusiveLock); });
+  }
+
+ private:
+  Oid table_;
+  Oid key_;
+};
+
+[[noreturn]] void refuse(const pg_uuid_t& organization, const Rows& obstacle) {
+  const char* id =
+      guarded([&] { return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&organization))); });
+  const std::string period = obstacle.text(0, 2) == "total" ? "in total" : "for the " + obstacle.text(0, 2);
+  const std::string scope = obstacle.text(0, 1) == "all" ? "everything" : obstacle.text(0, 1);
+  fail({core::Condition::cost_limit_exceeded, "cost limit exceeded",
+        std::string("Organization ") + id + " has " + obstacle.text(0, 3) + " of " + obstacle.text(0, 4) +
+            " cents left of its budget for " + scope + " " + period + "; asked for were up to " + obstacle.text(0, 5) +
+            ".",
+        "trainer_set_budget() sets another limit; SELECT * FROM trainer_budget_status tells what is spent and "
+        "reserved."});
+}
+
+// As the owner. `kind`: training or inference.
+std::size_t take(const pg_uuid_t& organization, const char* kind, Datum cents) {
+  if (!has_in_flight()) {
+    fail({core::Condition::wrong_state, "cannot take from a budget without shared memory",
+          "The organization has a budget, and the library is not preloaded.",
+          "Add trainer to shared_preload_libraries and restart the server."});
+  }
+  OrganizationLock lock(organization);
+  const InFlight others = held_by_others(organization);
+  guarded([] {
+    // What this transaction has written itself counts, too.
+    CommandCounterIncrement();
+    PushActiveSnapshot(GetLatestSnapshot());
+  });
+  const Rows obstacle = execute(kObstacle,
+                                std::move(Args()
+                                              .datum(UUIDOID, UUIDPGetDatum(&organization))
+                                              .text(kind)
+                                              .datum(NUMERICOID, cents)
+                                              .bigint(others.training)
+                                              .bigint(others.inference)),
+                                Snapshot::statement);
+  guarded([] { PopActiveSnapshot(); });
+  if (!obstacle.is_null(0, 1)) {
+    lock.release();
+    refuse(organization, obstacle);
+  }
+  const std::int64_t micro_cents = obstacle.bigint(0, 0);
+  if (micro_cents < 0) fail({core::Condition::invalid_argument, "amount must not be negative", "", ""});
+  const bool is_training = std::string_view(kind) == "training";
+  const std::size_t taken =
+      hold(organization, {is_training ? micro_cents : 0, is_training ? std::int64_t{0} : micro_cents});
+  lock.release();
+  return taken;
+}
+
+}  // namespace
+
+bool has_reply_budget(const std::string& organization_id) {
+  // As pg/serving keeps models: what is kept is committed, read when nothing has changed, and not under an old
+  // snapshot.
+  static std::unordered_set<std::string> without;
+  static std::uint64_t without_as_of = 0;
+  guarded([] { AcceptInvalidationMessages(); });
+  const std::uint64_t before = changes_told();
+  if (without_as_of != before || without.size() > 4096) without.clear();
+  without_as_of = before;
+  if (!IsolationUsesXactSnapshot() && without.contains(organization_id)) return false;
+  AsRole as_owner(owner(), SECURITY_LOCAL_USERID_CHANGE);
+  const bool has =
+      execute("SELECT @extschema@.trainer_has_budget($1::uuid, 'inference')", std::move(Args().text(organization_id)))
+          .boolean(0, 0);
+  const bool may_keep = !IsolationUsesXactSnapshot() && !TransactionIdIsValid(GetTopTransactionIdIfAny());
+  if (!has && may_keep && changes_told() == before) without.insert(organization_id);
+  return has;
+}
+
+void ReplyBudget::take(const std::string& organization_id, const std::vector<std::string>& models,
+                       const std::vector<std::string>& messages, int max_tokens) {
+  organization_id_ = organization_id;
+  AsRole as_owner(owner(), SECURITY_LOCAL_USERID_CHANGE);
+  Rows most = execute("SELECT $1::uuid, @extschema@.trainer_most_cents($2, $3, $4::int)",
+                      std::move(Args().text(organization_id).texts(models).texts(messages).bigint(max_tokens)));
+  bool null = false;
+  hold_ = pg::take(*DatumGetUUIDP(most.datum(0, 0, &null)), "inference", most.datum(0, 1, &null));
+}
+
+void ReplyBudget::settle(const std::vector<Datum>& generation_ids) {
+  if (!hold_) return;
+  AsRole as_owner(owner(), SECURITY_LOCAL_USERID_CHANGE);
+  std::int64_t spent = 0;
+  for (Datum id : generation_ids) {
+    Rows cost = execute("SELECT ceil(cost_cents * 1000000)::bigint FROM @extschema@.trainer_generations WHERE id = $1",
+                        std::move(Args().datum(UUIDOID, id)));
+    // An answer that does not say what it used has cost what it can have: all stays held, and is written down.
+    if (cost.is_null(0, 0)) {
+      execute(
+          "INSERT INTO @extschema@.trainer_ledger (organization_id, kind, entry, amount_cents, generation_id)"
+          " SELECT $1::uuid, 'inference', 'settled', $2::numeric / 1000000, $3",
+          std::move(Args().text(organization_id_).bigint(held(*hold_).inference).datum(UUIDOID, id)));
+      return;
+    }
+    spent += cost.bigint(0, 0);
+  }
+  change_hold(*hold_, {0, spent});
+}
+
+}  // namespace trainer::pg
+
+TRAINER_FUNCTION(trainer_hold) {
+  namespace pg = trainer::pg;
+  const pg_uuid_t organization = *PG_GETARG_UUID_P(0);
+  const std::string kind = pg::to_utf8(PG_GETARG_TEXT_PP(1));
+  if (kind != "training" && kind != "inference") {
+    pg::fail(
+        {trainer::core::Condition::invalid_argument, "kind is not known", "", "The kinds are training and inference."});
+  }
+  {
+    pg::Spi spi;
+    pg::AsRole as_owner(pg::owner(), SECURITY_LOCAL_USERID_CHANGE);
+    pg::take(organization, kind.c_str(), PG_GETARG_DATUM(2));
+  }
+  PG_RETURN_VOID();
+}
