@@ -66,11 +66,12 @@ struct RecordedGeneration {
   Datum id;
   Datum cost_cents;  // numeric
   bool has_cost;
+  double cost;  // the same, 0 where there is none
 };
 // Valid until the Spi object ends.
 RecordedGeneration record_generation(const Generation& generation);
 
-// trainer_fold_usage(): models that were told what they have done.
+// Adds up what is counted by appending rows: the replies of models, and what metrics count.
 void fold_usage();
 
 }  // namespace trainer::pg

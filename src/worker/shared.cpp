@@ -44,6 +44,7 @@ void startup() {
     std::memset(static_cast<void*>(memory), 0, memory_size());
     memory->lock = &GetNamedLWLockTranche(kName)->lock;
     memory->slot_count = pg::max_workers_setting();
+    init_counters(memory->counters);
   }
   LWLockRelease(AddinShmemInitLock);
 }
