@@ -119,7 +119,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_measure_models() IS 'the rows of trainer_measure() about models, trainings and experiments';
 
--- A model is told of by its ids, as long as it serves: a hundred at the most, whoever many organizations there are.
+-- A model is told of by its ids, as long as it serves: a hundred at the most, however many organizations there are.
 CREATE FUNCTION @extschema@.trainer_measure_feedback() RETURNS TABLE (family text, suffix text, labels jsonb, value double precision)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -133,7 +133,8 @@ AS $$
     GROUP BY f.custom_model_id),
   shown AS MATERIALIZED (
     SELECT jsonb_build_object('organization_id', m.organization_id, 'model_id', m.id, 'version', m.version::text) AS labels, t.feedback, t.approved
-    FROM (SELECT * FROM @extschema@.custom_models AS m WHERE m.is_active ORDER BY m.serving_since DESC NULLS LAST, m.id LIMIT 100) AS m
+    FROM (SELECT m.id, m.organization_id, m.version FROM @extschema@.custom_models AS m
+          WHERE m.is_active ORDER BY m.serving_since DESC NULLS LAST, m.id LIMIT 100) AS m
     LEFT JOIN told AS t ON t.custom_model_id = m.id)
   SELECT 'trainer_feedback', '', jsonb_build_object('type', f.type), coalesce(f.n, 0)
   FROM (SELECT sum(t.approved) AS approved, sum(t.rejected) AS rejected, sum(t.edited) AS edited, sum(t.regenerated) AS regenerated FROM told AS t) AS s
@@ -172,7 +173,7 @@ AS $$
   WITH sample AS (
     SELECT m.family, string_agg(m.family || m.suffix || @extschema@.trainer_metric_labels(m.labels) || ' ' || m.value || E'\n', '' ORDER BY m.place) AS lines
     FROM @extschema@.trainer_measure() WITH ORDINALITY AS m (family, suffix, labels, value, place) GROUP BY m.family)
-  SELECT string_agg(format(E'# HELP %s %s\n# TYPE %1$s %s\n%s', f.name, f.help, f.type, s.lines), '' ORDER BY f.place)
+  SELECT string_agg(format(E'# HELP %1$s %2$s\n# TYPE %1$s %3$s\n%4$s', f.name, f.help, f.type, s.lines), '' ORDER BY f.place)
   FROM @extschema@.trainer_metric_families() WITH ORDINALITY AS f (name, type, help, place) JOIN sample AS s ON s.family = f.name
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_metrics_prometheus() IS 'trainer_metrics in the text format of Prometheus';
