@@ -98,3 +98,20 @@ use_unprivileged_user() {
 }
 
 give_to_user() { [ -z "$run_user" ] || chown -R "$run_user:" "$@"; }
+
+# debian_programs NO_INSTALL PROGRAM[:PACKAGE]...: puts programs on PATH that Debian has as services, from the system where it has them, else from
+# packages that are unpacked under build/programs: installed, they would be started.
+debian_programs() {
+  local no_install=$1 wanted program package into=$top/build/programs
+  shift
+  PATH=$PATH:$into/usr/bin
+  for wanted in "$@"; do
+    program=${wanted%%:*} package=${wanted##*:}
+    ! command -v "$program" >/dev/null || continue
+    [ -z "$no_install" ] || die "there is no $program: Debian's package $package has it"
+    mkdir -p "$into"
+    (cd "$into" && rm -f "$package"_*.deb && { apt-get download -qq "$package" || { apt-get update -qq && apt-get download -qq "$package"; }; } &&
+      dpkg -x "$package"_*.deb .) >"$into/$package.log" 2>&1 </dev/null || { tail -n 5 "$into/$package.log" >&2; die "could not download $package"; }
+    say "Unpacked $program from Debian's package $package."
+  done
+}

@@ -107,7 +107,7 @@ UPDATE custom_models SET status = 'succeeded' WHERE id = :'model';
 UPDATE custom_models SET training_cost_cents = :cost * 0.5 WHERE id = :'model';
 SELECT * FROM ledger() OFFSET 4;
 SELECT used_cents = :cost * 0.5 AS settled, reserved_cents, left_cents = :cost * 0.5 AS left FROM trainer_budget_status;
-SELECT ok, detail FROM trainer_check() WHERE check_name = 'ledger';
+SELECT ok, detail FROM trainer_examine() WHERE check_name = 'ledger';
 -- A budget without a price decides nothing; without a budget it goes on with no cost.
 UPDATE training_datasets SET status = 'ready', training_params = training_params || '{"base_model": "gpt-99"}' WHERE id IN (:'dataset', :'second');
 SELECT trainer_submit_training(:'dataset');
@@ -146,7 +146,7 @@ SELECT trainer_request_generation(comment(1), '{"max_tokens": 100}') AS one \gse
 UPDATE trainer_generation_requests SET state = 'sending' WHERE id = :'one';
 DELETE FROM trainer_generation_requests WHERE id = :'one';
 SELECT used_cents - :most AS used, reserved_cents FROM trainer_budget_status;
-SELECT ok, detail FROM trainer_check() WHERE check_name = 'ledger';
+SELECT ok, detail FROM trainer_examine() WHERE check_name = 'ledger';
 -- A model without a price.
 SET trainer.default_base_model = 'gpt-99';
 SELECT trainer_request_generation(comment(1));
@@ -178,14 +178,14 @@ INSERT INTO trainer_ledger (organization_id, kind, entry, amount_cents, request_
 \set VERBOSITY default
 -- A row too many is found.
 INSERT INTO trainer_ledger (organization_id, kind, entry, amount_cents, request_id) VALUES (org(2), 'inference', 'settled', 1, :'request');
-SELECT ok, replace(detail, :'request', '<request>') AS detail, hint FROM trainer_check() WHERE check_name = 'ledger';
+SELECT ok, replace(detail, :'request', '<request>') AS detail, hint FROM trainer_examine() WHERE check_name = 'ledger';
 -- It goes with its organization alone.
 DELETE FROM responses WHERE organization_id = org(2);
 SELECT count(*) > 0 AS rows FROM trainer_ledger WHERE organization_id = org(2);
 DELETE FROM organizations WHERE id = org(2);
 SELECT count(*) AS rows FROM trainer_ledger WHERE organization_id = org(2);
 SELECT count(*) AS budgets FROM trainer_budgets WHERE organization_id = org(2);
-SELECT ok FROM trainer_check() WHERE check_name = 'ledger';
+SELECT ok FROM trainer_examine() WHERE check_name = 'ledger';
 
 -- --- taken from the budget, and the end of the transaction ---
 

@@ -267,6 +267,11 @@ Decision decide(const Work& work, const Outcome& outcome, const Policy& policy, 
   return decision;
 }
 
+bool is_retry(const Outcome& outcome, const Decision& decision) {
+  return outcome.delivery != Delivery::ok &&
+         (decision.state == OperationState::ready || decision.state == OperationState::reconcile);
+}
+
 bool is_progress(const Work& work, const Outcome& outcome, const Decision& decision) {
   return work.operation.kind == OperationKind::poll_job && outcome.delivery == Delivery::ok &&
          decision.state == OperationState::ready && work.operation.misses == 0 && decision.misses == 0 &&

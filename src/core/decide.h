@@ -100,6 +100,9 @@ std::optional<Decision> decide_before_call(const Work& work, const Policy& polic
 // that is to be the model's instead of its own, if there is one.
 Decision decide(const Work& work, const Outcome& outcome, const Policy& policy, const Random& random);
 
+// Whether what was asked for has failed and is asked for, or looked for, again.
+bool is_retry(const Outcome& outcome, const Decision& decision);
+
 // True for a poll that found its job still going: nothing of the operation changes (the claim has set the next poll
 // already), so that a thousand of them are recorded by one statement, and those without news by none.
 bool is_progress(const Work& work, const Outcome& outcome, const Decision& decision);

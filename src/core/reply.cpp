@@ -74,6 +74,10 @@ std::optional<ReplyDecision> decide_before_reply(const Reply& reply) {
   return decision;
 }
 
+bool is_retry(const Reply& reply, const ReplyDecision& decision) {
+  return !decision.answered && decision.state == ReplyState::ready && decision.rung <= reply.rung;
+}
+
 ReplyDecision pass_over(const Reply& reply, std::string_view reason) {
   return to_next_rung(reply, reason);
 }

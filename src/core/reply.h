@@ -74,6 +74,9 @@ std::optional<ReplyDecision> decide_before_reply(const Reply& reply);
 // The model is passed over without being asked.
 ReplyDecision pass_over(const Reply& reply, std::string_view reason);
 
+// Whether a model is asked again because it did not answer, and not only the next one down the ladder.
+bool is_retry(const Reply& reply, const ReplyDecision& decision);
+
 // One more reason why the ladder was climbed down.
 std::string with_reason(std::string why, std::string_view reason);
 

@@ -114,11 +114,12 @@ RecordedGeneration record_generation(const Generation& g) {
   recorded.id = row.datum(0, 0, &null);
   recorded.cost_cents = row.datum(0, 1, &null);
   recorded.has_cost = !null;
+  recorded.cost = row.number(0, 1);
   return recorded;
 }
 
 void fold_usage() {
-  execute("SELECT @extschema@.trainer_fold_usage()");
+  execute("SELECT @extschema@.trainer_fold_usage(), @extschema@.trainer_fold_metrics()");
 }
 
 void sum_up_spending() {

@@ -66,11 +66,12 @@ struct RecordedGeneration {
   Datum id;
   Datum cost_cents;  // numeric
   bool has_cost;
+  double cost;  // the same, 0 where there is none
 };
 // Valid until the Spi object ends.
 RecordedGeneration record_generation(const Generation& generation);
 
-// What has been done and spent is added up: trainer_fold_usage(), trainer_sum_up_spending().
+// What is counted by appending rows is added up: the replies of models and what metrics count, and what was spent.
 void fold_usage();
 void sum_up_spending();
 

@@ -208,11 +208,11 @@ void record_no_reply(const core::Reply& reply, const core::ReplyDecision& decisi
 
 namespace {
 
-// False when the request is not this claim's any more.
-bool record_generation_of(const core::Reply& reply, const core::Completion& completion, std::chrono::milliseconds took,
-                          Generation made, RecordedGeneration* recorded) {
+// nullopt when the request is not this claim's any more.
+std::optional<RecordedGeneration> record_generation_of(const core::Reply& reply, const core::Completion& completion,
+                                                       std::chrono::milliseconds took, Generation made) {
   Rows claimed = execute(kClaimed, claim_of(reply));
-  if (claimed.empty()) return false;
+  if (claimed.empty()) return std::nullopt;
   bool null = false;
   made.organization_id = reply.organization_id;
   made.comment_id = claimed.datum(0, 0, &null);
@@ -222,29 +222,30 @@ bool record_generation_of(const core::Reply& reply, const core::Completion& comp
   made.model = reply.request.model;
   made.completion = completion;
   made.response_time_ms = took.count();
-  *recorded = record_generation(made);
-  if (claimed.boolean(0, 4)) execute(kSpend, std::move(Args().text(reply.id).datum(UUIDOID, recorded->id)));
-  return true;
+  const RecordedGeneration recorded = record_generation(made);
+  if (claimed.boolean(0, 4)) execute(kSpend, std::move(Args().text(reply.id).datum(UUIDOID, recorded.id)));
+  return recorded;
 }
 
 }  // namespace
 
-void record_withheld(const core::Reply& reply, const core::Completion& completion, std::chrono::milliseconds took,
-                     const std::string& reason) {
+std::optional<double> record_withheld(const core::Reply& reply, const core::Completion& completion,
+                                      std::chrono::milliseconds took, const std::string& reason) {
   Generation made;
   made.reason = reason;
   made.withheld = true;
-  RecordedGeneration recorded{};
-  record_generation_of(reply, completion, took, std::move(made), &recorded);
+  const auto recorded = record_generation_of(reply, completion, took, std::move(made));
+  return recorded ? std::optional(recorded->cost) : std::nullopt;
 }
 
-bool keep_reply(const core::Reply& reply, const core::Completion& completion, std::chrono::milliseconds took) {
+std::optional<double> keep_reply(const core::Reply& reply, const core::Completion& completion,
+                                 std::chrono::milliseconds took) {
   Generation made;
   made.reason = reply.why.empty() ? "active model" : reply.why;
-  RecordedGeneration recorded{};
-  if (!record_generation_of(reply, completion, took, std::move(made), &recorded)) return false;
-  execute(kKeep, std::move(Args().text(reply.id).text(completion.text).datum(UUIDOID, recorded.id)));
-  return true;
+  const auto recorded = record_generation_of(reply, completion, took, std::move(made));
+  if (!recorded) return std::nullopt;
+  execute(kKeep, std::move(Args().text(reply.id).text(completion.text).datum(UUIDOID, recorded->id)));
+  return recorded->cost;
 }
 
 namespace {

@@ -56,13 +56,15 @@ std::optional<std::chrono::milliseconds> until_next_reply();
 // Nothing was answered: what follows is written down, with what went wrong.
 void record_no_reply(const core::Reply& reply, const core::ReplyDecision& decision, const std::string& error);
 
-// What was paid for and held back, or empty.
-void record_withheld(const core::Reply& reply, const core::Completion& completion, std::chrono::milliseconds took,
-                     const std::string& reason);
+// What was paid for and held back, or empty. Its cost in cents, 0 where that is not known; nullopt when the request is
+// not this claim's any more.
+std::optional<double> record_withheld(const core::Reply& reply, const core::Completion& completion,
+                                      std::chrono::milliseconds took, const std::string& reason);
 
-// The answer, its tokens and its cost are written down; the text waits to be written into the app's table. False when
-// the request is not this claim's any more.
-bool keep_reply(const core::Reply& reply, const core::Completion& completion, std::chrono::milliseconds took);
+// The answer, its tokens and its cost are written down; the text waits to be written into the app's table. The cost, as
+// of what is held back.
+std::optional<double> keep_reply(const core::Reply& reply, const core::Completion& completion,
+                                 std::chrono::milliseconds took);
 
 // Writes the text that was kept into the app's table, as the role that asked and in a security-restricted operation:
 // its triggers, policies and defaults have that role's rights and no more, and 5 s. The request is done.

@@ -156,7 +156,7 @@ COMMENT ON COLUMN @extschema@.trainer_bindings.columns IS 'our name of each colu
 CREATE TABLE @extschema@.trainer_grants (
   role name PRIMARY KEY,
   role_oid oid NOT NULL,
-  level text NOT NULL CHECK (level IN ('app', 'analyst', 'admin')),
+  level text NOT NULL CHECK (level IN ('app', 'analyst', 'admin', 'monitor')),
   organization text,
   CHECK ((level = 'app') = (organization IS NOT NULL))
 );

@@ -21,9 +21,32 @@ AS $$
   FROM relation AS r
   CROSS JOIN LATERAL (SELECT CASE
       WHEN $1 = 'admin' AND r.relname = 'trainer_ledger' THEN 'SELECT, INSERT'
+      -- What the metrics are counted from, and no text of anybody's.
+      WHEN $1 = 'monitor' THEN CASE r.relname
+        WHEN 'trainer_metrics' THEN 'SELECT'
+        WHEN 'trainer_metric_totals' THEN 'SELECT'
+        WHEN 'trainer_feedback_totals' THEN 'SELECT'
+        WHEN 'trainer_feedback_changes' THEN 'SELECT'
+        WHEN 'trainer_feedback_rollup' THEN 'SELECT'
+        WHEN 'model_feedback' THEN 'SELECT (organization_id, custom_model_id, feedback_type, rating, quality_score, tone_match, humor_effectiveness, '
+          'edit_distance, created_at, xid)'
+        WHEN 'custom_models' THEN 'SELECT (id, organization_id, version, status, kind, is_active, serving_since)'
+        WHEN 'trainer_operations' THEN 'SELECT (state, due_at)'
+        WHEN 'trainer_generation_requests' THEN 'SELECT (state, due_at)'
+        WHEN 'trainer_installation' THEN 'SELECT (paused)'
+        WHEN 'ab_tests' THEN 'SELECT (status)'
+        WHEN 'trainer_rollouts' THEN 'SELECT (state)'
+        WHEN 'trainer_drift_streams' THEN 'SELECT (stream, is_worse, since)'
+        WHEN 'trainer_budgets' THEN 'SELECT'
+        WHEN 'trainer_spending' THEN 'SELECT'
+        WHEN 'trainer_spending_mark' THEN 'SELECT'
+        WHEN 'trainer_ledger' THEN 'SELECT (organization_id, kind, amount_cents, counts_at, xid)'
+        WHEN 'trainer_generations' THEN 'SELECT (organization_id, cost_cents, created_at, reserved, xid)'
+      END
       WHEN $1 = 'admin' AND r.relkind <> 'v' AND r.relname NOT IN ('trainer_bindings', 'trainer_grants', 'trainer_generation_requests', 'trainer_spending', 'trainer_spending_mark') THEN 'SELECT, INSERT, UPDATE, DELETE'
       WHEN $1 = 'admin' AND r.relname = 'trainer_generation_requests' THEN 'SELECT, DELETE'
       WHEN $1 <> 'app' THEN 'SELECT'
+      WHEN r.relname = 'trainer_metrics' THEN NULL  -- of all organizations
       -- A view reads with its owner's rights on servers before 15: past the policies.
       WHEN r.relkind = 'v' THEN CASE WHEN current_setting('server_version_num')::integer >= 150000 THEN 'SELECT' END
       -- Not id: whether a row of another tenant has it is nobody's affair.
@@ -44,6 +67,10 @@ AS $$
   WHERE member.classid = 'pg_proc'::regclass AND p.prorettype <> 'trigger'::regtype
     AND CASE $1
       WHEN 'admin' THEN p.proname NOT IN ('trainer_grant', 'trainer_revoke', 'trainer_apply_grant', 'trainer_apply_grants')
+      WHEN 'monitor' THEN p.proname IN (
+          'trainer_metrics_prometheus', 'trainer_metric_families', 'trainer_metric_labels', 'trainer_measure', 'trainer_measure_worker',
+          'trainer_measure_models', 'trainer_measure_feedback', 'trainer_measure_budgets', 'trainer_period_start', 'trainer_spent', 'trainer_process_counters', 'trainer_worker_slot', 'trainer_library_version',
+          'trainer_tally_feedback')
       ELSE p.proname IN (
           'trainer_monitor_training', 'trainer_wait_for_training', 'trainer_progress_bar', 'trainer_fit',
           'trainer_dataset_jsonl', 'trainer_pair_line', 'trainer_pair_messages', 'trainer_known_dataset', 'trainer_known_split', 'trainer_file_sizes', 'trainer_max_file_bytes',
@@ -69,7 +96,9 @@ AS $$
           'trainer_exemplar_matches', 'trainer_exemplar_words', 'trainer_similarity', 'trainer_text_distance',
           'trainer_reference_roast', 'trainer_reference_matches', 'trainer_random_reference', 'trainer_reference_key', 'trainer_reference_stats',
           'trainer_add_reference_roast', 'trainer_load_reference_roasts'))
-        OR ($1 = 'analyst' AND p.proname IN ('trainer_worker_status', 'trainer_worker_slot'))
+        OR ($1 = 'analyst' AND p.proname IN ('trainer_worker_status', 'trainer_worker_slot', 'trainer_library_version', 'trainer_process_counters',
+          'trainer_metrics_prometheus', 'trainer_metric_families', 'trainer_metric_labels', 'trainer_measure', 'trainer_measure_worker',
+          'trainer_measure_models', 'trainer_measure_feedback', 'trainer_measure_budgets'))
     END
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_level_privileges(text) IS
@@ -154,9 +183,9 @@ DECLARE
   given @extschema@.trainer_grants;
 BEGIN
   PERFORM @extschema@.trainer_require_owner();
-  IF level IS NULL OR level NOT IN ('app', 'analyst', 'admin') THEN
+  IF level IS NULL OR level NOT IN ('app', 'analyst', 'admin', 'monitor') THEN
     RAISE EXCEPTION 'level % is not known', coalesce(quote_literal(level), 'NULL')
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'The levels are app, analyst and admin.';
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'The levels are app, analyst, admin and monitor.';
   END IF;
   IF role_name IS NULL THEN
     RAISE EXCEPTION 'role % does not exist', coalesce(role::text, 'NULL') USING ERRCODE = 'undefined_object';
@@ -183,7 +212,7 @@ BEGIN
   RETURN given;
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_grant(regrole, text, text) IS
-  'lets a role use the extension as an app (its own organization), an analyst (reads all) or an admin; organization: an SQL expression for an app''s own';
+  'lets a role use the extension as an app (its own organization), an analyst (reads all), an admin or a monitor (reads the metrics); organization: an SQL expression for an app''s own';
 
 CREATE FUNCTION @extschema@.trainer_revoke(role regrole) RETURNS void
 LANGUAGE plpgsql VOLATILE

@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "worker/counters.h"
 #include "worker/dialects.h"
 #include "worker/key.h"
 
@@ -75,6 +76,7 @@ bool Calls::renew(const core::Reply& claimed) {
 
 void Calls::take(std::uint64_t id, provider::Step step) {
   if (auto* request = std::get_if<provider::HttpRequest>(&step)) {
+    calls_.at(id).asked = std::chrono::steady_clock::now();
     transport_->start(id, std::move(*request));
     return;
   }
@@ -91,7 +93,10 @@ std::vector<Finished> Calls::step() {
   if (transport_ != nullptr) {
     transport_->run();
     for (auto& finished : transport_->take_finished()) {
-      take(finished.id, calls_.at(finished.id).call->advance(finished.reply));
+      UnderWay& call = calls_.at(finished.id);
+      count_request(call.reply ? CallKind::reply : call_kind(call.work.operation.kind), finished.reply,
+                    std::chrono::steady_clock::now() - call.asked);
+      take(finished.id, call.call->advance(finished.reply));
     }
   }
   return std::exchange(ended_, {});

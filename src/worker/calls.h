@@ -66,6 +66,7 @@ class Calls {
     std::size_t key_hash = 0;
     std::optional<core::Reply> reply;
     std::chrono::steady_clock::time_point began;
+    std::chrono::steady_clock::time_point asked;  // the request that is under way
   };
 
   void start(const std::string& id, UnderWay call);

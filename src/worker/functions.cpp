@@ -35,7 +35,7 @@ std::string failure_text(const core::Failure& failure) {
 std::string probe() {
   pg::Settings settings = pg::current_settings();
   auto call = provider::make_probe();
-  auto result = call_provider(*call, settings, kProbeTimeout);
+  auto result = call_provider(*call, CallKind::other, settings, kProbeTimeout);
   if (!result.ok()) return result.error().message + (result.error().detail.empty() ? "" : ": " + result.error().detail);
   const core::Outcome& outcome = result.value();
   return outcome.delivery == core::Delivery::ok ? std::string() : failure_text(outcome.failure);

@@ -12,6 +12,7 @@
 #include "pg/spi.h"
 #include "provider/call.h"
 #include "worker/breakers.h"
+#include "worker/counters.h"
 #include "worker/dialects.h"
 #include "worker/ladder.h"
 #include "worker/process.h"
@@ -83,7 +84,7 @@ Asked ask(const Candidate& candidate, const core::ChatRequest& request, const pg
   for (int attempt = 1;; ++attempt) {
     auto call = provider::make_chat(request, dialect_of(request.model));
     const auto began = Clock::now();
-    auto result = call_provider(*call, settings, std::max(left(), milliseconds{1}));
+    auto result = call_provider(*call, CallKind::reply, settings, std::max(left(), milliseconds{1}));
     if (!result.ok()) pg::fail(result.error());
     Asked asked;
     asked.outcome = std::move(result).value();
@@ -92,6 +93,7 @@ Asked ask(const Candidate& candidate, const core::ChatRequest& request, const pg
     asked.after = next.after;
     note_attempt(candidate.custom_model_id, next.is_model_fault, settings.breaker_cooldown, asked.outcome);
     if (next.after != core::After::again) return asked;
+    count_retry(CallKind::reply);
     pause(next.wait);
   }
 }
@@ -208,6 +210,7 @@ Datum generate_in_session(FunctionCallInfo fcinfo) {
     std::vector<Datum> ids;
     for (const pg::Generation& each : all) {
       recorded = pg::record_generation(each);
+      count_generation(each.rung, recorded.cost);
       ids.push_back(recorded.id);
     }
     budget.settle(ids);

@@ -8,6 +8,7 @@
 #include "pg/fault_point.h"
 #include "pg/replies.h"
 #include "worker/breakers.h"
+#include "worker/counters.h"
 #include "worker/own_slot.h"
 #include "worker/recorder.h"
 
@@ -19,8 +20,21 @@ using Clock = std::chrono::steady_clock;
 // How long replies are written before the worker looks at its other work.
 constexpr std::chrono::milliseconds kWriteFor{50};
 
-bool keep(const core::Reply& reply, const std::optional<Finished>& answer) {
-  return !answer || pg::keep_reply(reply, *answer->outcome.completion, answer->took);
+// Replies that were written down in a transaction, with their costs: counted once it has committed.
+struct Made {
+  core::Rung rung;
+  double cents;
+};
+
+void count(const std::vector<Made>& made) {
+  for (const Made& each : made) count_generation(each.rung, each.cents);
+}
+
+bool keep(const core::Reply& reply, const std::optional<Finished>& answer, std::vector<Made>& made) {
+  if (!answer) return true;
+  const auto cents = pg::keep_reply(reply, *answer->outcome.completion, answer->took);
+  if (cents) made.push_back({reply.kind, *cents});
+  return cents.has_value();
 }
 
 }  // namespace
@@ -85,11 +99,14 @@ void Replies::record(Finished finished) {
   }
   const std::string error = core::reason_of(finished.outcome) +
                             (finished.outcome.failure.message.empty() ? "" : ": " + finished.outcome.failure.message);
+  if (core::is_retry(reply, decision)) count_retry(CallKind::reply);
   const auto& withheld = finished.outcome.completion;
+  std::optional<double> cents;
   auto problem = store([&] {
-    if (withheld) pg::record_withheld(reply, *withheld, finished.took, core::reason_of(finished.outcome));
+    if (withheld) cents = pg::record_withheld(reply, *withheld, finished.took, core::reason_of(finished.outcome));
     pg::record_no_reply(reply, decision, error);
   });
+  if (cents && !problem) count({{reply.kind, *cents}});
   // Asked for again when its lease has run out.
   if (problem) log_problem("trainer worker could not record that a reply did not come", *problem);
 }
@@ -106,11 +123,13 @@ void Replies::write_some() {
 
 // What has to wait has been paid for.
 void Replies::keep_unwritten() {
+  std::vector<Made> made;
   auto problem = store([&] {
-    for (const Unwritten& each : unwritten_) keep(each.reply, each.answer);
+    for (const Unwritten& each : unwritten_) keep(each.reply, each.answer, made);
   });
   // They are kept one by one, with the text.
   if (problem) return log_problem("trainer worker could not keep replies", *problem);
+  count(made);
   for (Unwritten& each : unwritten_) each.answer.reset();
 }
 
@@ -118,22 +137,25 @@ void Replies::keep_unwritten() {
 // paid for: the text is kept, and tried again.
 void Replies::write(const Unwritten& unwritten) {
   const auto& [reply, answer] = unwritten;
+  std::vector<Made> made;
   auto problem = store([&] {
-    if (!keep(reply, answer)) return;
+    if (!keep(reply, answer, made)) return;
     pg::write_reply(reply);
     TRAINER_FAULT_POINT("reply-recording");
   });
   pg::release_session_locks();
-  if (!problem) return;
+  if (!problem) return count(made);
+  made.clear();
   const int tries = reply.state == core::ReplyState::writing ? reply.tries + 1 : 1;
   const bool is_last = tries >= core::kWritesOfReply;
   auto again = store([&] {
-    if (!keep(reply, answer)) return;
+    if (!keep(reply, answer, made)) return;
     pg::postpone_reply(reply, is_last ? core::ReplyState::failed : core::ReplyState::writing,
                        core::backoff(tries, random_), problem->message);
   });
   // Not even that: the lease runs out by itself.
-  if (again) log_problem("trainer worker could not keep a reply", *again);
+  if (again) return log_problem("trainer worker could not keep a reply", *again);
+  count(made);
 }
 
 }  // namespace trainer::worker

@@ -15,10 +15,14 @@ namespace {
 // One request; whatever ends it, the transport is free afterwards.
 class InFlight {
  public:
-  InFlight(provider::Transport& transport, provider::HttpRequest request) : transport_(transport) {
+  InFlight(provider::Transport& transport, CallKind kind, provider::HttpRequest request)
+      : transport_(transport), kind_(kind) {
     transport_.start(kId, std::move(request));
   }
-  ~InFlight() { transport_.abandon(kId); }
+  ~InFlight() {
+    if (!is_counted_) count_cancelled_request(kind_, Clock::now() - began_);
+    transport_.abandon(kId);
+  }
   InFlight(const InFlight&) = delete;
   InFlight& operator=(const InFlight&) = delete;
 
@@ -27,12 +31,18 @@ class InFlight {
     while (transport_.run(), (finished = transport_.take_finished()).empty()) {
       wait(transport_.timeout(), transport_.fd());
     }
+    is_counted_ = true;
+    count_request(kind_, finished.front().reply, Clock::now() - began_);
     return std::move(finished.front().reply);
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
   static constexpr std::uint64_t kId = 1;
   provider::Transport& transport_;
+  CallKind kind_;
+  Clock::time_point began_ = Clock::now();
+  bool is_counted_ = false;
 };
 
 // For the life of the process, like the session that it belongs to.
@@ -62,7 +72,7 @@ core::Outcome carry_out(provider::Call& call, Exchange exchange) {
 
 }  // namespace
 
-core::Result<core::Outcome> call_provider(provider::Call& call, const pg::Settings& settings,
+core::Result<core::Outcome> call_provider(provider::Call& call, CallKind kind, const pg::Settings& settings,
                                           std::chrono::milliseconds longest) {
 #ifdef TRAINER_TEST
   if (has_test_answers()) return carry_out(call, take_test_answer);
@@ -70,8 +80,9 @@ core::Result<core::Outcome> call_provider(provider::Call& call, const pg::Settin
   auto key = read_key(settings);
   if (!key.ok()) return key.error();
   provider::Transport& transport = transport_for(settings, std::move(key).value(), longest);
-  return carry_out(
-      call, [&](provider::HttpRequest request) { return InFlight(transport, std::move(request)).wait_for_reply(); });
+  return carry_out(call, [&](provider::HttpRequest request) {
+    return InFlight(transport, kind, std::move(request)).wait_for_reply();
+  });
 }
 
 }  // namespace trainer::worker

@@ -8,13 +8,14 @@
 #include "core/result.h"
 #include "pg/settings.h"
 #include "provider/call.h"
+#include "worker/counters.h"
 
 namespace trainer::worker {
 
 // Carries the call out, which may take `longest` for each of its requests. Handles interrupts meanwhile: a cancel comes
 // out as pg::Error, and what was under way is dropped. The key is the one that is in its file now; a core::Error when
 // there is none.
-core::Result<core::Outcome> call_provider(provider::Call& call, const pg::Settings& settings,
+core::Result<core::Outcome> call_provider(provider::Call& call, CallKind kind, const pg::Settings& settings,
                                           std::chrono::milliseconds longest);
 
 #ifdef TRAINER_TEST

@@ -45,6 +45,7 @@ void startup() {
     std::memset(static_cast<void*>(memory), 0, memory_size());
     memory->lock = &GetNamedLWLockTranche(kName)->lock;
     memory->slot_count = pg::max_workers_setting();
+    init_counters(memory->counters);
   }
   pg::make_in_flight(&GetNamedLWLockTranche(kName)[1].lock);
   LWLockRelease(AddinShmemInitLock);

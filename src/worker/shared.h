@@ -6,6 +6,7 @@
 
 #include "core/serving.h"
 #include "pg/postgres.h"
+#include "worker/counters.h"
 
 extern "C" {
 #include <storage/latch.h>
@@ -59,6 +60,7 @@ struct Shared {
   bool rescan;      // an extension was created: databases without one are looked at again
   bool shortage;    // the last worker that was wanted could not be started
   BreakerSlot breakers[kBreakerSlots];
+  CounterSlot counters[kCounterSlots];
   int slot_count;
   Slot slots[FLEXIBLE_ARRAY_MEMBER];
 };

@@ -17,6 +17,7 @@
 #include "pg/spool.h"
 #include "pg/transaction.h"
 #include "worker/calls.h"
+#include "worker/counters.h"
 #include "worker/experiments.h"
 #include "worker/feedback.h"
 #include "worker/gate.h"
@@ -291,6 +292,7 @@ class Worker {
         continue;
       }
       core::Decision decision = core::decide(end.work, end.outcome, policy(), random_);
+      if (core::is_retry(end.outcome, decision)) count_retry(call_kind(end.work.operation.kind));
       if (core::is_progress(end.work, end.outcome, decision) && decision.model.empty() && end.outcome.events.empty()) {
         continue;
       }

@@ -53,7 +53,7 @@ my @sandboxes;
 # start_sandbox(job_seconds => 0.3, ...): options are those of the program, with _ for -; api_key => undef takes any.
 sub start_sandbox
 {
-	my %options = (port => 0, job_seconds => 0.3, max_seconds => 300, api_key => $canary, @_);
+	my %options = (port => 0, job_seconds => 0.3, max_seconds => 900, api_key => $canary, @_);
 	my $program = $ENV{TRAINER_SANDBOX} or BAIL_OUT('TRAINER_SANDBOX does not name the sandbox program');
 	my $dir     = PostgreSQL::Test::Utils::tempdir();
 	my $key     = delete $options{api_key};

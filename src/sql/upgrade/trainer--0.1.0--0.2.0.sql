@@ -8,7 +8,7 @@ SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);  -- as
 CREATE TABLE @extschema@.trainer_grants (
   role name PRIMARY KEY,
   role_oid oid NOT NULL,
-  level text NOT NULL CHECK (level IN ('app', 'analyst', 'admin')),
+  level text NOT NULL CHECK (level IN ('app', 'analyst', 'admin', 'monitor')),
   organization text,
   CHECK ((level = 'app') = (organization IS NOT NULL))
 );
@@ -150,6 +150,7 @@ ALTER TABLE @extschema@.custom_models
 -- include src/sql/16_experiment_tables.sql
 -- include src/sql/18_drift_tables.sql
 -- include src/sql/19_budget_tables.sql
+-- include src/sql/19_metric_tables.sql
 COMMENT ON COLUMN @extschema@.custom_models.erased_at IS 'when its deletion at the provider was asked for: it serves no more';
 ALTER TABLE @extschema@.trainer_operations
   DROP CONSTRAINT trainer_operations_kind_check,
@@ -270,6 +271,7 @@ CREATE TRIGGER trainer_keep_live_operation BEFORE DELETE ON @extschema@.trainer_
 
 -- include src/sql/69_feedback_triggers.sql
 -- include src/sql/74_experiment_triggers.sql
+-- include src/sql/79_metrics_view.sql
 -- include src/sql/79_budget_triggers.sql
 -- What trainings have cost before there was a ledger.
 INSERT INTO @extschema@.trainer_ledger (organization_id, kind, entry, amount_cents, custom_model_id, counts_at)

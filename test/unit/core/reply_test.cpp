@@ -76,6 +76,20 @@ TEST(DecideReply, TheLastRungsRefusalIsFinal) {
   }
 }
 
+TEST(DecideReply, WhatIsAskedForAgainIsARetryAndTheNextRungIsNone) {
+  auto retried = [](const Reply& reply, const Outcome& outcome) {
+    return is_retry(reply, decide_reply(reply, outcome, kMost));
+  };
+  Outcome answer;
+  answer.delivery = Delivery::ok;
+  answer.completion.emplace().text = "Well.";
+  EXPECT_FALSE(retried(on_rung(0), answer));
+  EXPECT_TRUE(retried(on_rung(0), failed(Delivery::unknown, 503)));
+  EXPECT_FALSE(retried(on_rung(1, kAttemptsOfRung - 1), failed(Delivery::unknown, 503)));
+  EXPECT_TRUE(retried(on_rung(2, kAttemptsOfRung - 1), failed(Delivery::unknown, 503)));
+  EXPECT_FALSE(retried(on_rung(2), failed(Delivery::rejected, 400)));
+}
+
 TEST(DecideReply, AnAccountAtFaultWaitsOnItsRung) {
   Outcome outcome = failed(Delivery::retry_later, 401, "invalid_api_key");
   outcome.failure.of_account = true;
