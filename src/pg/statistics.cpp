@@ -7,6 +7,7 @@
 
 #include "core/stats/acs.h"
 #include "core/stats/planning.h"
+#include "core/stats/proportions.h"
 #include "core/stats/srm.h"
 #include "pg/datums.h"
 #include "pg/guard.h"
@@ -31,6 +32,14 @@ Datum mean_difference(FunctionCallInfo fcinfo) {
   return row_of(fcinfo, {acs.difference.n > 0 && std::isfinite(acs.difference.value) ? number_of(acs.difference.value)
                                                                                      : std::nullopt,
                          shown(acs.low), shown(acs.high), number_of(acs.is_reported ? acs.p : 1)});
+}
+
+// Of no units nothing is known.
+Datum proportion_interval(FunctionCallInfo fcinfo) {
+  const stats::Count count{static_cast<double>(PG_GETARG_INT64(0)), static_cast<double>(PG_GETARG_INT64(1))};
+  if (count.k == 0 && count.n == 0) return row_of(fcinfo, {std::nullopt, std::nullopt});
+  const stats::Interval interval = value_or_fail(stats::wilson(count, PG_GETARG_FLOAT8(2)));
+  return row_of(fcinfo, {number_of(interval.low), number_of(interval.high)});
 }
 
 Datum sample_ratio(FunctionCallInfo fcinfo) {
@@ -68,6 +77,10 @@ Datum sample_size(FunctionCallInfo fcinfo) {
 
 TRAINER_FUNCTION(trainer_mean_difference) {
   return trainer::pg::mean_difference(fcinfo);
+}
+
+TRAINER_FUNCTION(trainer_proportion_interval) {
+  return trainer::pg::proportion_interval(fcinfo);
 }
 
 TRAINER_FUNCTION(trainer_sample_ratio) {
