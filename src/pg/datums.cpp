@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "pg/spi.h"
+
 extern "C" {
 #include <access/htup_details.h>
 #include <utils/array.h>
@@ -55,6 +57,28 @@ std::vector<Datum> elements_of(Datum array, Oid type) {
     return all;
   });
   return {found.values, found.values + found.count};
+}
+
+std::vector<std::string> texts_of(Datum array) {
+  struct Found {
+    Datum* values;
+    bool* nulls;
+    int count;
+  };
+  const Found found = guarded([&] {
+    Found all{};
+    ArrayType* given = DatumGetArrayTypeP(array);
+    if (ARR_NDIM(given) > 1)
+      ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR), errmsg("the array has more than one dimension")));
+    deconstruct_array(given, TEXTOID, -1, false, TYPALIGN_INT, &all.values, &all.nulls, &all.count);
+    return all;
+  });
+  std::vector<std::string> texts;
+  for (int n = 0; n < found.count; ++n) {
+    const Datum value = found.values[n];
+    texts.push_back(found.nulls[n] ? std::string() : to_utf8(guarded([&] { return DatumGetTextPP(value); })));
+  }
+  return texts;
 }
 
 Datum array_of(const std::vector<double>& values) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,5 +19,7 @@ Datum jsonb_of(std::string_view json);
 // Of a boolean[], bigint[] or double precision[] of one dimension without nulls; anything else is an error.
 std::vector<Datum> elements_of(Datum array, Oid type);
 Datum array_of(const std::vector<double>& values);
+// Of a text[] of one dimension, as UTF-8; a null is an empty text.
+std::vector<std::string> texts_of(Datum array);
 
 }  // namespace trainer::pg

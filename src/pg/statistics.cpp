@@ -34,6 +34,14 @@ Datum mean_difference(FunctionCallInfo fcinfo) {
                          shown(acs.low), shown(acs.high), number_of(acs.is_reported ? acs.p : 1)});
 }
 
+// Of no units nothing is known.
+Datum proportion_interval(FunctionCallInfo fcinfo) {
+  const stats::Count count{static_cast<double>(PG_GETARG_INT64(0)), static_cast<double>(PG_GETARG_INT64(1))};
+  if (count.k == 0 && count.n == 0) return row_of(fcinfo, {std::nullopt, std::nullopt});
+  const stats::Interval interval = value_or_fail(stats::wilson(count, PG_GETARG_FLOAT8(2)));
+  return row_of(fcinfo, {number_of(interval.low), number_of(interval.high)});
+}
+
 Datum sample_ratio(FunctionCallInfo fcinfo) {
   std::vector<std::int64_t> observed;
   for (Datum count : elements_of(PG_GETARG_DATUM(0), INT8OID)) observed.push_back(DatumGetInt64(count));
@@ -76,6 +84,10 @@ Datum proportion_sequence(FunctionCallInfo fcinfo) {
 
 TRAINER_FUNCTION(trainer_mean_difference) {
   return trainer::pg::mean_difference(fcinfo);
+}
+
+TRAINER_FUNCTION(trainer_proportion_interval) {
+  return trainer::pg::proportion_interval(fcinfo);
 }
 
 TRAINER_FUNCTION(trainer_sample_ratio) {

@@ -12,6 +12,15 @@ AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.trainer_mean_difference(bigint, double precision, double precision, bigint, double precision, double precision, double precision, double precision, double precision) IS
   'difference of two means by n, sum and sum of squares, with an interval that holds at every n at once with probability 1 - alpha; without one until both arms have 50';
 
+CREATE FUNCTION @extschema@.trainer_proportion_interval(
+  successes bigint, n bigint, alpha double precision DEFAULT 0.05, OUT lower double precision, OUT upper double precision)
+RETURNS record
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.trainer_proportion_interval(bigint, bigint, double precision) IS
+  'Wilson''s interval of a proportion, for display: it holds at one n that was fixed before; of n 0 there is none';
+
 CREATE FUNCTION @extschema@.trainer_sample_ratio(counts bigint[], shares double precision[], OUT e_value double precision, OUT p_value double precision)
 RETURNS record
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE

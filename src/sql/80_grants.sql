@@ -87,6 +87,14 @@ AS $$
           'trainer_mean_difference', 'trainer_sample_ratio', 'trainer_sample_size', 'trainer_bucket', 'trainer_plan_ab_test', 'trainer_require_ab_test',
           'trainer_ab_test_results', 'trainer_measure_ab_test', 'trainer_ab_test_outcomes', 'trainer_experiment_outcomes', 'trainer_experiment_ratio', 'trainer_rollout_evidence', 'trainer_metric_text', 'trainer_difference_text',
           'trainer_drift_report', 'trainer_score_drift', 'trainer_category_drift', 'trainer_vocabulary_drift', 'trainer_word_set',
+          'trainer_proportion_interval', 'trainer_drift_stream_list', 'trainer_count_text', 'trainer_day_text', 'trainer_drift_stream_text',
+          'trainer_drift_window_text', 'trainer_html', 'trainer_money_text', 'trainer_percent_text', 'trainer_plot', 'trainer_plot_strip',
+          'trainer_plural_text', 'trainer_report', 'trainer_report_approval', 'trainer_report_approval_plot', 'trainer_report_budgets',
+          'trainer_report_change', 'trainer_report_cost_plot', 'trainer_report_costs', 'trainer_report_drift', 'trainer_report_events',
+          'trainer_report_going_on', 'trainer_report_losses', 'trainer_report_notices', 'trainer_report_page', 'trainer_report_rollout',
+          'trainer_report_row', 'trainer_report_section', 'trainer_report_serving', 'trainer_report_spent', 'trainer_report_style',
+          'trainer_report_table', 'trainer_report_test', 'trainer_report_training', 'trainer_report_verdicts', 'trainer_report_versions',
+          'trainer_require_reportable', 'trainer_time_text', 'trainer_version_text',
           'trainer_lineage', 'trainer_example_lineage', 'trainer_learned_responses', 'trainer_training_began')
         OR ($1 = 'app' AND p.proname IN (
           'trainer_collect_feedback', 'trainer_require_feedback', 'trainer_feedback_statement',
