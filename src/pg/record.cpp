@@ -132,10 +132,11 @@ constexpr const char* kCheckpoint =
     " (id, organization_id, custom_model_id, model, step, train_loss, valid_loss, full_valid_loss)"
     " VALUES ($1, $2::uuid, $3::uuid, $4, $5, $6, $7, $8) ON CONFLICT (custom_model_id, id) DO NOTHING";
 
-#define LOCK_TABLES                                                                                            \
-  "LOCK TABLE @extschema@.trainer_operations, @extschema@.custom_models, @extschema@.training_datasets,"       \
-  " @extschema@.trainer_event_log, @extschema@.trainer_provider_events, @extschema@.trainer_training_metrics," \
-  " @extschema@.trainer_checkpoints IN ROW EXCLUSIVE MODE"
+#define LOCK_TABLES                                                                                             \
+  "LOCK TABLE @extschema@.trainer_operations, @extschema@.custom_models, @extschema@.training_datasets,"        \
+  " @extschema@.trainer_event_log, @extschema@.trainer_provider_events, @extschema@.trainer_training_metrics,"  \
+  " @extschema@.trainer_checkpoints, @extschema@.trainer_notifications, @extschema@.trainer_webhook_deliveries" \
+  " IN ROW EXCLUSIVE MODE"
 
 // Before anything is read. A foreign key's check locks an index of custom_models, and to ask for the table afterwards
 // deadlocks with a REINDEX that has it and waits for the index.

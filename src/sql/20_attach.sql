@@ -44,6 +44,7 @@ AS $$
     ('trainer_generation_requests_host_organization_fkey', 'trainer_generation_requests', 'organization_id', 'organizations', 'CASCADE'),
     ('trainer_variants_host_organization_fkey', 'trainer_variants', 'organization_id', 'organizations', 'CASCADE'),
     ('trainer_drift_streams_host_organization_fkey', 'trainer_drift_streams', 'organization_id', 'organizations', 'CASCADE'),
+    ('trainer_webhooks_host_organization_fkey', 'trainer_webhooks', 'organization_id', 'organizations', 'CASCADE'),
     ('trainer_reference_roasts_host_organization_fkey', 'trainer_reference_roasts', 'organization_id', 'organizations', 'CASCADE'),
     ('model_feedback_host_response_fkey', 'model_feedback', 'response_id', 'responses', 'SET NULL')
 $$;
