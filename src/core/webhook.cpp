@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base64.h"
 #include "core/names.h"
 #include "core/text.h"
 #include "core/url.h"
@@ -19,8 +20,6 @@ constexpr detail::Names<WebhookState, 4> kStates{{
     {WebhookState::failed, "failed"},
 }};
 
-constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-constexpr std::size_t kBlock = 64;  // of SHA-256, in bytes
 constexpr std::size_t kShortestSecret = 24;
 constexpr std::size_t kLongestSecret = 64;
 constexpr int kGone = 410;
@@ -55,41 +54,6 @@ std::optional<Error> for_each_host(std::string_view allowed, Take take) {
   return std::nullopt;
 }
 
-std::string base64(const std::array<std::uint8_t, 32>& bytes) {
-  std::string text;
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t i = 0; i < 3; ++i) group = group << 8 | (at + i < bytes.size() ? bytes[at + i] : 0);
-    for (std::size_t i = 0; i < 4; ++i) {
-      text += at + i > bytes.size() ? '=' : kBase64[group >> (18 - 6 * i) & 63];
-    }
-  }
-  return text;
-}
-
-std::optional<std::string> from_base64(std::string_view text) {
-  if (text.size() % 4 != 0) return std::nullopt;
-  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
-  text.remove_suffix(padding);
-  std::string bytes;
-  std::uint32_t group = 0;
-  int bits = 0;
-  for (const char c : text) {
-    const std::size_t value = kBase64.find(c);
-    if (value == std::string_view::npos) return std::nullopt;
-    group = group << 6 | static_cast<std::uint32_t>(value);
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    bytes += static_cast<char>(group >> bits & 0xFF);
-  }
-  return bytes;
-}
-
-std::string_view view(const std::array<std::uint8_t, 32>& digest) {
-  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-}
-
 }  // namespace
 
 std::string_view name(WebhookState state) {
@@ -115,7 +79,7 @@ std::optional<Error> check_webhook_url(const std::string& url, const std::string
 Result<std::string> read_webhook_secret(std::string_view secret) {
   constexpr std::string_view kPrefix = "whsec_";
   if (!secret.starts_with(kPrefix)) return refuse("A webhook's secret begins with whsec_.");
-  auto key = from_base64(secret.substr(kPrefix.size()));
+  auto key = decode_base64(secret.substr(kPrefix.size()));
   if (!key) return refuse("A webhook's secret is whsec_ and base64.");
   if (key->size() < kShortestSecret || key->size() > kLongestSecret) {
     return refuse("A webhook's secret holds 24 to 64 bytes.");
@@ -123,23 +87,12 @@ Result<std::string> read_webhook_secret(std::string_view secret) {
   return *std::move(key);
 }
 
-std::array<std::uint8_t, 32> hmac_sha256(std::string_view key, std::string_view message, const Sha256& sha256) {
-  std::string block(key.size() > kBlock ? view(sha256(key)) : key);
-  block.resize(kBlock, '\0');
-  const auto padded = [&](unsigned char pad) {
-    std::string result = block;
-    for (char& c : result) c = static_cast<char>(static_cast<unsigned char>(c) ^ pad);
-    return result;
-  };
-  const auto inner = sha256(padded(0x36).append(message));
-  return sha256(padded(0x5C).append(view(inner)));
-}
-
 std::string webhook_signature(std::string_view key, std::string_view id, std::int64_t timestamp, std::string_view body,
-                              const Sha256& sha256) {
+                              const HmacSha256& hmac) {
   std::string message(id);
   message.append(".").append(std::to_string(timestamp)).append(".").append(body);
-  return "v1," + base64(hmac_sha256(key, message, sha256));
+  const auto code = hmac(key, message);
+  return "v1," + encode_base64({reinterpret_cast<const char*>(code.data()), code.size()});
 }
 
 WebhookDecision decide_webhook(const Webhook& webhook, const Outcome& outcome, const Random& random) {

@@ -28,15 +28,13 @@ std::optional<Error> check_webhook_url(const std::string& url, const std::string
 // The bytes of a secret of Standard Webhooks: "whsec_" and the base64 of 24 to 64 bytes. No error says anything of it.
 Result<std::string> read_webhook_secret(std::string_view secret);
 
-using Sha256 = std::function<std::array<std::uint8_t, 32>(std::string_view)>;
-
-// HMAC-SHA256 (RFC 2104).
-std::array<std::uint8_t, 32> hmac_sha256(std::string_view key, std::string_view message, const Sha256& sha256);
+// Of a key and a message.
+using HmacSha256 = std::function<std::array<std::uint8_t, 32>(std::string_view, std::string_view)>;
 
 // The value of the header webhook-signature, by Standard Webhooks 1.0: v1 and the base64 of the HMAC of id, timestamp
 // (Unix seconds) and body, with dots between them.
 std::string webhook_signature(std::string_view key, std::string_view id, std::int64_t timestamp, std::string_view body,
-                              const Sha256& sha256);
+                              const HmacSha256& hmac);
 
 enum class WebhookState {
   ready,      // to be sent at due_at

@@ -2,17 +2,37 @@
 
 #include <algorithm>
 
-#include "pg/digest.h"
 #include "pg/guard.h"
 #include "pg/spi.h"
 
 extern "C" {
+#include <common/cryptohash.h>
+#include <common/sha2.h>
 #include <utils/builtins.h>
 #include <utils/fmgrprotos.h>
 #include <utils/uuid.h>
 }
 
 namespace trainer::pg {
+namespace {
+
+core::stats::Digest sha256(std::string_view message) {
+  core::stats::Digest digest{};
+  static_assert(std::tuple_size_v<core::stats::Digest> == PG_SHA256_DIGEST_LENGTH);
+  guarded([&] {
+    pg_cryptohash_ctx* context = pg_cryptohash_create(PG_SHA256);
+    const bool ok =
+        context != nullptr && pg_cryptohash_init(context) >= 0 &&
+        pg_cryptohash_update(context, reinterpret_cast<const uint8*>(message.data()), message.size()) >= 0 &&
+        pg_cryptohash_final(context, digest.data(), digest.size()) >= 0;
+    pg_cryptohash_free(context);
+    if (!ok) ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a SHA-256 digest")));
+  });
+  return digest;
+}
+
+}  // namespace
+
 core::stats::Digest unit_digest(std::string_view experiment, std::string_view salt, std::string_view unit_type,
                                 std::string_view unit_id) {
   return sha256(core::stats::assignment_message({"", experiment, salt, unit_type, unit_id}));

@@ -10,8 +10,8 @@
 
 #include "core/api_key.h"
 #include "core/url.h"
-#include "pg/digest.h"
 #include "pg/fault_point.h"
+#include "pg/hmac.h"
 #include "pg/notifications.h"
 #include "pg/spi.h"
 #include "worker/own_slot.h"
@@ -47,14 +47,22 @@ core::Result<std::string> key_for(const std::string& url, const pg::Settings& se
   return read_key(settings);
 }
 
-std::vector<std::string> headers_of(const core::Webhook& webhook, std::string key) {
+// What the message is signed with, where something may be sent there; else why not.
+core::Result<std::vector<std::string>> headers_of(const core::Webhook& webhook, const pg::Settings& settings) {
+  auto key = key_for(webhook.url, settings);
+  if (!key.ok()) return key.error();
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const std::int64_t timestamp = std::chrono::duration_cast<std::chrono::seconds>(now).count();
-  const std::string signature = core::webhook_signature(key, webhook.id, timestamp, webhook.body, &pg::sha256);
-  explicit_bzero(key.data(), key.size());
-  return {"webhook-id: " + webhook.id, "webhook-timestamp: " + std::to_string(timestamp),
-          "webhook-signature: " + signature};
+  const std::string signature = core::webhook_signature(*key, webhook.id, timestamp, webhook.body, &pg::hmac_sha256);
+  explicit_bzero(key.value().data(), key->size());
+  return std::vector<std::string>{"webhook-id: " + webhook.id, "webhook-timestamp: " + std::to_string(timestamp),
+                                  "webhook-signature: " + signature};
 }
+
+struct Claimed {
+  core::Webhook webhook;
+  core::Result<std::vector<std::string>> headers;
+};
 
 core::Outcome not_sent(std::string why) {
   core::Outcome outcome;
@@ -75,29 +83,33 @@ void Webhooks::look() {
 
 void Webhooks::step(std::int64_t epoch) {
   const int room = provider::Transport::kElsewhere - calls_.webhooks_under_way();
-  std::vector<core::Webhook> claimed;
+  std::vector<Claimed> claimed;
   std::optional<milliseconds> until;
   auto problem = store([&] {
     until = pg::until_next_webhook();
     if (room <= 0 || !until || until->count() > 0) return;
-    claimed = pg::claim_webhooks(epoch, room, kLease);
+    for (core::Webhook& webhook : pg::claim_webhooks(epoch, room, kLease)) {
+      auto headers = headers_of(webhook, settings_);
+      claimed.push_back({std::move(webhook), std::move(headers)});
+    }
     until = pg::until_next_webhook();
   });
-  if (problem) log_problem("trainer worker could not look for notifications to send", *problem);
+  if (problem) {
+    log_problem("trainer worker could not look for notifications to send", *problem);
+    claimed.clear();
+  }
   last_ = Clock::now();
   // What is due and could not be had waits for the next look: the worker is paused, or somebody has it locked.
   const bool is_stuck = problem || (claimed.empty() && until && until->count() == 0);
   next_ = last_ + (is_stuck ? kLook : std::clamp(until.value_or(kLook), kBreath, kLook));
-  for (core::Webhook& webhook : claimed) send(std::move(webhook));
-}
-
-void Webhooks::send(core::Webhook webhook) {
-  TRAINER_FAULT_POINT("webhook-claimed");
-  if (webhook.age > core::kGiveUpWebhookAfter) return record(webhook, not_sent("It has waited for too long."));
-  auto key = key_for(webhook.url, settings_);
-  if (!key.ok()) return record(webhook, not_sent(key.error().detail));
-  auto headers = headers_of(webhook, std::move(key).value());
-  calls_.begin(std::move(webhook), std::move(headers));
+  for (Claimed& message : claimed) {
+    TRAINER_FAULT_POINT("webhook-claimed");
+    if (message.headers.ok()) {
+      calls_.begin(std::move(message.webhook), std::move(message.headers).value());
+    } else {
+      record(message.webhook, not_sent(message.headers.error().detail));
+    }
+  }
 }
 
 void Webhooks::record(const core::Webhook& webhook, const core::Outcome& outcome) {

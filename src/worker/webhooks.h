@@ -28,7 +28,6 @@ class Webhooks {
 
  private:
   using Clock = std::chrono::steady_clock;
-  void send(core::Webhook webhook);
 
   Calls& calls_;
   const pg::Settings& settings_;
