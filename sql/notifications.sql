@@ -22,7 +22,7 @@ SELECT n.id = e.id AS of_the_event, e.kind, n.payload - '{at,event}'::text[] AS 
 FROM trainer_event_log AS e LEFT JOIN trainer_notifications AS n USING (organization_id, id) ORDER BY e.id;
 SELECT bool_and((payload ->> 'event')::bigint = id AND (payload ->> 'at')::timestamptz <= now()) AS told FROM trainer_notifications;
 
--- Every kind that the list has is one that something logs, and every sentence has its facts filled in.
+-- The kinds, and each sentence with its facts filled in.
 SELECT kind, trainer_notification_sentence(sentence, '{"model": "M", "message": "m", "code": "c", "reason": "r", "decision": "d", "stream": "s"}') FROM trainer_notification_kinds();
 SELECT trainer_notification_sentence('{a}{b} and {c', '{"a": "{b}", "b": 1}') AS once, trainer_notification_sentence('', '{}') AS nothing;
 
