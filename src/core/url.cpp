@@ -25,36 +25,56 @@ bool is_loopback(std::string_view host) {
          std::all_of(host.begin(), host.end(), [](char c) { return is_digit(c) || c == '.'; });
 }
 
+// Nothing that a parser less strict than this one could take for another host (a percent, a backslash, a second @).
+bool is_host(std::string_view host) {
+  const bool is_v6 = host.starts_with('[');
+  if (is_v6) host = host.substr(1, host.size() - 2);
+  return !host.empty() && std::all_of(host.begin(), host.end(), [&](char c) {
+    return is_v6 ? is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' || c == '.'
+                 : is_digit(c) || is_letter(c) || c == '.' || c == '-' || c == '_';
+  });
+}
+
 }  // namespace
 
-std::optional<Error> check_api_base(const std::string& url) {
-  if (url.size() > 1024) return refuse("A base URL has at most 1024 characters.");
+Result<Url> read_url(std::string_view url) {
+  if (url.size() > 1024) return refuse("A URL has at most 1024 characters.");
   if (!std::all_of(url.begin(), url.end(), [](char c) { return c > ' ' && c < 127 && c != '"' && c != '\\'; })) {
-    return refuse("A base URL has printable ASCII characters only.");
+    return refuse("A URL has printable ASCII characters only.");
   }
-  std::string_view rest = url;
-  bool secure = rest.starts_with("https://");
-  if (!secure && !rest.starts_with("http://")) return refuse("A base URL begins with https://.");
-  rest.remove_prefix(secure ? 8 : 7);
-  if (rest.find_first_of("@?#") != std::string_view::npos) {
-    return refuse("A base URL has no user name, no query and no fragment.");
-  }
-  std::string_view authority = rest.substr(0, rest.find('/'));
-  std::string_view host = authority;
+  Url parts;
+  parts.is_secure = url.starts_with("https://");
+  if (!parts.is_secure && !url.starts_with("http://")) return refuse("A URL begins with https://.");
+  if (url.find_first_of("@#") != std::string_view::npos) return refuse("A URL has no user name and no fragment.");
+  const std::size_t begin = parts.is_secure ? 8 : 7;
+  const std::size_t end = std::min(url.find_first_of("/?", begin), url.size());
+  parts.origin = url.substr(0, end);
+  parts.path = url.substr(end);
+  const std::string_view authority = url.substr(begin, end - begin);
   std::size_t after_host = authority.starts_with('[') ? authority.find(']') + 1 : authority.find(':');
   if (authority.starts_with('[') && after_host == 0) return refuse("The host's bracket is not closed.");
-  if (after_host != std::string_view::npos) {
-    host = authority.substr(0, after_host);
-    std::string_view port = authority.substr(after_host);
-    if (!port.empty() && (port[0] != ':' || port.size() < 2 || port.size() > 6 ||
-                          !std::all_of(port.begin() + 1, port.end(), is_digit))) {
+  after_host = std::min(after_host, authority.size());
+  parts.host = authority.substr(0, after_host);
+  parts.port = authority.substr(after_host);
+  if (!parts.port.empty()) {
+    if (parts.port[0] != ':' || parts.port.size() < 2 || parts.port.size() > 6 ||
+        !std::all_of(parts.port.begin() + 1, parts.port.end(), is_digit)) {
       return refuse("The port is not a number.");
     }
+    parts.port.remove_prefix(1);
   }
-  if (host.empty()) return refuse("A base URL names a host.");
-  if (!secure && !is_loopback(host)) {
-    return refuse("Plain http would send the key in the clear: it is taken for a loopback address only.");
+  if (parts.host.empty()) return refuse("A URL names a host.");
+  if (!is_host(parts.host)) return refuse("The host is neither a name nor an address.");
+  if (!parts.is_secure && !is_loopback(parts.host)) {
+    return refuse("Plain http would send it in the clear: it is taken for a loopback address only.");
   }
+  return parts;
+}
+
+std::optional<Error> check_api_base(const std::string& url) {
+  const auto parts = read_url(url);
+  if (!parts.ok()) return parts.error();
+  if (parts->path.find('?') != std::string_view::npos) return refuse("A base URL has no query.");
   return std::nullopt;
 }
 

@@ -135,7 +135,8 @@ constexpr const char* kCheckpoint =
 #define LOCK_TABLES                                                                                            \
   "LOCK TABLE @extschema@.trainer_operations, @extschema@.custom_models, @extschema@.training_datasets,"       \
   " @extschema@.trainer_event_log, @extschema@.trainer_provider_events, @extschema@.trainer_training_metrics," \
-  " @extschema@.trainer_checkpoints, @extschema@.trainer_ledger IN ROW EXCLUSIVE MODE"
+  " @extschema@.trainer_checkpoints, @extschema@.trainer_ledger, @extschema@.trainer_notifications,"           \
+  " @extschema@.trainer_webhook_deliveries IN ROW EXCLUSIVE MODE"
 
 // Before anything is read. A foreign key's check locks an index of custom_models, and to ask for the table afterwards
 // deadlocks with a REINDEX that has it and waits for the index.

@@ -6,6 +6,7 @@
 #include "core/dataset_parameters.h"
 #include "core/text.h"
 #include "core/url.h"
+#include "core/webhook.h"
 #include "pg/fault_point.h"
 #include "pg/guard.h"
 
@@ -21,6 +22,8 @@ char* api_base = nullptr;
 char* api_ca_file = nullptr;
 char* api_key_file = nullptr;
 char* api_key_env = nullptr;
+char* webhook_allowed_hosts = nullptr;
+char* webhook_secret_file = nullptr;
 char* instance_name = nullptr;
 char* databases = nullptr;
 char* plans_with_custom_models = nullptr;
@@ -75,20 +78,32 @@ bool checked(const char* name, char** value, Check check) {
   return ok ? true : refuse_unquoted(name, detail);
 }
 
-bool check_api_key_file(char** value, void**, GucSource source) {
-  constexpr const char* kName = "trainer.api_key_file";
+bool check_secret_file(const char* name, char** value, GucSource source) {
   if (*value != nullptr && **value != '\0' && **value != '/') {
-    return refuse_unquoted(kName, "A file is named by its absolute path.");
+    return refuse_unquoted(name, "A file is named by its absolute path.");
   }
-  if (checked(kName, value, [](const std::string& path) { return core::check_key_file(path); })) return true;
+  if (checked(name, value, [](const std::string& path) { return core::check_key_file(path); })) return true;
   // A file whose mode somebody has changed must not keep the whole server from starting: the worker refuses to read it.
   if (!IsUnderPostmaster && source == PGC_S_FILE) {
     ereport(WARNING,
-            (errcode(ERRCODE_CONFIG_FILE_ERROR), errmsg("trainer.api_key_file cannot be used"),
+            (errcode(ERRCODE_CONFIG_FILE_ERROR), errmsg("%s cannot be used", name),
              GUC_check_errdetail_string != nullptr ? errdetail_internal("%s", GUC_check_errdetail_string) : 0));
     return true;
   }
   return false;
+}
+
+bool check_api_key_file(char** value, void**, GucSource source) {
+  return check_secret_file("trainer.api_key_file", value, source);
+}
+
+bool check_webhook_secret_file(char** value, void**, GucSource source) {
+  return check_secret_file("trainer.webhook_secret_file", value, source);
+}
+
+bool check_webhook_hosts(char** value, void**, GucSource) {
+  return checked("trainer.webhook_allowed_hosts", value,
+                 [](const std::string& hosts) { return core::check_webhook_hosts(hosts); });
 }
 
 bool check_api_base(char** value, void**, GucSource) {
@@ -160,6 +175,17 @@ void define_provider_settings() {
               &connect_timeout_ms, 5000, 100, 600000, PGC_SIGHUP, GUC_UNIT_MS);
   int_setting("trainer.max_response_size", "Sets the size that an answer of the provider may have.", nullptr,
               &max_response_kb, 16384, 64, 1048576, PGC_SIGHUP, GUC_UNIT_KB);
+}
+
+void define_webhook_settings() {
+  string_setting("trainer.webhook_allowed_hosts",
+                 "Sets the hosts that notifications may be sent to, separated by commas.",
+                 "With the port where it is not 443. Plain http is taken for a loopback address only.",
+                 &webhook_allowed_hosts, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, check_webhook_hosts);
+  string_setting("trainer.webhook_secret_file",
+                 "Sets the file that holds the secret by which notifications are signed.",
+                 "Only the server's user may be able to read it.", &webhook_secret_file, "", PGC_SIGHUP,
+                 GUC_SUPERUSER_ONLY, check_webhook_secret_file);
 }
 
 void define_worker_settings() {
@@ -244,6 +270,7 @@ std::string text_of(const char* value) {
 
 void define_settings() {
   define_provider_settings();
+  define_webhook_settings();
   define_worker_settings();
   define_training_settings();
   define_retraining_settings();
@@ -261,6 +288,8 @@ Settings current_settings() {
   s.api_ca_file = text_of(api_ca_file);
   s.api_key_file = text_of(api_key_file);
   s.api_key_env = text_of(api_key_env);
+  s.webhook_allowed_hosts = text_of(webhook_allowed_hosts);
+  s.webhook_secret_file = text_of(webhook_secret_file);
   s.instance_name = text_of(instance_name);
   s.max_concurrent_requests = max_concurrent_requests;
   s.poll_interval = ms(poll_interval_ms);

@@ -17,6 +17,8 @@ struct Settings {
   std::string api_ca_file;
   std::string api_key_file;
   std::string api_key_env;
+  std::string webhook_allowed_hosts;
+  std::string webhook_secret_file;
   std::string instance_name;
   int max_concurrent_requests = 0;
   std::chrono::milliseconds poll_interval{};

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "core/operation.h"
 #include "provider/http.h"
@@ -33,5 +35,9 @@ std::unique_ptr<Call> make_chat(core::ChatRequest request, Dialect& dialect);
 
 // Is the provider there, and does it take the key? GET /models; delivery ok, or the failure.
 std::unique_ptr<Call> make_probe();
+
+// A notification to the app, at the origin and path of its URL; delivery ok for every 2xx. `headers` are whole lines.
+std::unique_ptr<Call> make_notification(std::string_view origin, std::string_view path,
+                                        std::vector<std::string> headers, std::string body);
 
 }  // namespace trainer::provider

@@ -67,16 +67,22 @@ const char* system_ca_file() {
 
 }  // namespace
 
-Headers::Headers(const Profile& profile, const std::string& api_key) : api_key_(api_key) {
-  std::string authentication;
-  authentication.reserve(profile.auth_header.size() + profile.auth_prefix.size() + api_key.size() + 2);
-  authentication.append(profile.auth_header).append(": ").append(profile.auth_prefix).append(api_key);
+Headers::Headers(const std::vector<std::string>& lines) {
   for (curl_slist** list : {&json_, &plain_}) {
     append(*list, "Accept: */*");
     append(*list, "Expect:");  // no waiting for a 100 that may never come
-    if (!api_key.empty()) append(*list, authentication);
+    for (const std::string& line : lines) append(*list, line);
   }
   append(json_, "Content-Type: application/json");
+}
+
+Headers::Headers(const Profile& profile, const std::string& api_key) : Headers(std::vector<std::string>()) {
+  api_key_ = api_key;
+  if (api_key.empty()) return;
+  std::string authentication;
+  authentication.reserve(profile.auth_header.size() + profile.auth_prefix.size() + api_key.size() + 2);
+  authentication.append(profile.auth_header).append(": ").append(profile.auth_prefix).append(api_key);
+  for (curl_slist** list : {&json_, &plain_}) append(*list, authentication);
   explicit_bzero(authentication.data(), authentication.size());
 }
 
@@ -304,7 +310,7 @@ int Exchange::on_seek(void* self, curl_off_t offset, int origin) noexcept {
 curl_socket_t Exchange::on_socket(void* self, curlsocktype, curl_sockaddr* address) noexcept {
   auto* exchange = static_cast<Exchange*>(self);
   if (!is_reachable(exchange->reach_, &address->addr)) {
-    exchange->abort_reason_ = "the host of the base URL resolves to a private address";
+    exchange->abort_reason_ = "the host of the URL resolves to a private address";
     return CURL_SOCKET_BAD;
   }
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);

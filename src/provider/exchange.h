@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "provider/address.h"
 #include "provider/http.h"
@@ -19,6 +20,8 @@ namespace trainer::provider {
 class Headers {
  public:
   Headers(const Profile& profile, const std::string& api_key);
+  // Of a request that goes elsewhere: these lines, and no key.
+  explicit Headers(const std::vector<std::string>& lines);
   ~Headers();
   Headers(const Headers&) = delete;
   Headers& operator=(const Headers&) = delete;
@@ -59,6 +62,7 @@ class Exchange {
 
   CURL* easy() const { return easy_.get(); }
   std::uint64_t id() const { return id_; }
+  bool is_elsewhere() const { return !request_.origin.empty(); }
 
  private:
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self) noexcept;

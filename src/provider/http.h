@@ -21,13 +21,17 @@ struct Multipart {
 
 struct HttpRequest {
   Method method = Method::get;
-  std::string path;  // behind Profile::api_base, begins with '/'; reserved bytes are escaped already
+  std::string path;  // behind Profile::api_base or the origin, begins with '/'; reserved bytes are escaped already
   std::string json;  // body of a POST when there is no multipart; may be empty
   bool multipart = false;
   Multipart form;
   // Sent at most once. libcurl sends a request again by itself when a kept-alive connection dies before the first byte
   // of an answer, a POST too; a paid one therefore gets a connection of its own, where it does not.
   bool once = false;
+  // Elsewhere than at the provider, e.g. https://hooks.example.com: without the key, with these headers instead, and
+  // within limits of its own. Empty: Profile::api_base.
+  std::string origin;
+  std::vector<std::string> headers;
 };
 
 struct HttpReply {

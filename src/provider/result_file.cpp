@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "core/base64.h"
 #include "provider/json.h"
 #include "provider/wire.h"
 #include "provider/wire_fields.h"
@@ -93,34 +94,6 @@ std::vector<core::StepMetrics> read_csv(std::string_view text) {
   return rows;
 }
 
-int sextet(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  if (c == '+') return 62;
-  return c == '/' ? 63 : -1;
-}
-
-// RFC 4648, section 4, with its padding; line breaks are skipped. Empty when it is anything else.
-std::string decode_base64(std::string_view text) {
-  std::string bytes;
-  std::uint32_t bits = 0;
-  std::size_t symbols = 0;
-  std::size_t padding = 0;
-  for (const char c : text) {
-    if (c == '\r' || c == '\n') continue;
-    if (c == '=') {
-      ++padding;
-      continue;
-    }
-    const int value = sextet(c);
-    if (value < 0 || padding > 0) return {};
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
-    if (++symbols % 4 != 1) bytes += static_cast<char>(bits >> (6 - 2 * ((symbols - 1) % 4)) & 0xFF);
-  }
-  return padding <= 2 && (symbols + padding) % 4 == 0 && symbols % 4 != 1 ? bytes : std::string();
-}
-
 std::string_view without_bom(std::string_view text) {
   return text.starts_with("\xEF\xBB\xBF") ? text.substr(3) : text;
 }
@@ -138,7 +111,7 @@ std::vector<core::StepMetrics> read_result_file(std::string_view content) {
   content = without_bom(content);
   std::vector<core::StepMetrics> rows = read_csv(content);
   if (!rows.empty()) return rows;
-  const std::string decoded = decode_base64(content);
+  const std::string decoded = core::decode_base64(content).value_or("");
   return read_csv(without_bom(decoded));
 }
 

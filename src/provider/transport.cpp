@@ -28,6 +28,14 @@ constexpr milliseconds kLongestTimeout = std::chrono::minutes(1);
 // Bounds one run(), so that its owner is never kept from its other duties.
 constexpr int kMaxRounds = 16;
 
+// The app's answer to a notification is a status, soon.
+TransportLimits limits_elsewhere(TransportLimits limits) {
+  limits.request_timeout = std::chrono::seconds(10);
+  limits.connect_timeout = std::min(limits.connect_timeout, limits.request_timeout);
+  limits.max_response_bytes = 64 * 1024;
+  return limits;
+}
+
 // A resolver thread that libcurl starts inherits the mask: without this, a signal meant for the owner could be handled
 // there.
 class SignalsBlocked {
@@ -85,6 +93,7 @@ struct Transport::Impl {
   // when it can be sent.
   std::deque<std::pair<std::uint64_t, HttpRequest>> waiting;
   std::unordered_map<std::uint64_t, std::unique_ptr<Exchange>> active;
+  std::size_t elsewhere = 0;  // of those that are active
   std::vector<std::unique_ptr<Exchange>> idle;
   std::vector<Finished> finished;
 
@@ -155,7 +164,8 @@ struct Transport::Impl {
   }
 
   std::optional<std::string> objection(const HttpRequest& request) const {
-    if (!refusal.empty()) return refusal;
+    if (request.origin.empty() && !refusal.empty()) return refusal;
+    if (!request.origin.empty() && !core::read_url(request.origin).ok()) return "the URL of the request is malformed";
     if (!is_path(request.path)) return "the path of the request is malformed";
     if (request.multipart && (!is_filename(request.form.filename) || request.form.fd < 0 || request.form.bytes < 0)) {
       return "the file that is to be sent has no usable name, descriptor or size";
@@ -164,7 +174,8 @@ struct Transport::Impl {
   }
 
   void admit() {
-    while (!waiting.empty() && active.size() < static_cast<std::size_t>(std::max(1, setting.limits.max_connections))) {
+    while (!waiting.empty() &&
+           active.size() - elsewhere < static_cast<std::size_t>(std::max(1, setting.limits.max_connections))) {
       auto [id, request] = std::move(waiting.front());
       waiting.pop_front();
       begin(id, std::move(request));
@@ -179,12 +190,25 @@ struct Transport::Impl {
     if (idle.empty()) idle.push_back(std::make_unique<Exchange>());
     std::unique_ptr<Exchange> exchange = std::move(idle.back());
     idle.pop_back();
-    if (!exchange->prepare(id, std::move(request), setting) ||
+    const bool goes_elsewhere = !request.origin.empty();
+    const Setting own = goes_elsewhere ? setting_elsewhere(request) : Setting();
+    if (!exchange->prepare(id, std::move(request), goes_elsewhere ? own : setting) ||
         curl_multi_add_handle(multi, exchange->easy()) != CURLM_OK) {
       finished.push_back({id, not_sent("this libcurl lacks what a safe request needs")});
       return;
     }
+    if (goes_elsewhere) ++elsewhere;
     active.emplace(id, std::move(exchange));
+  }
+
+  // The system's certificates, whatever the provider's are checked against.
+  Setting setting_elsewhere(const HttpRequest& request) const {
+    Setting own;
+    own.api_base = request.origin;
+    own.reach = reach_of(request.origin);
+    own.limits = limits_elsewhere(setting.limits);
+    own.headers = std::make_shared<const Headers>(request.headers);
+    return own;
   }
 
   void collect() {
@@ -203,6 +227,7 @@ struct Transport::Impl {
     const auto found = active.find(id);
     std::unique_ptr<Exchange> exchange = std::move(found->second);
     active.erase(found);
+    if (exchange->is_elsewhere()) --elsewhere;
     curl_multi_remove_handle(multi, exchange->easy());
     exchange->reset();
     idle.push_back(std::move(exchange));
@@ -263,13 +288,14 @@ void Transport::set_limits(TransportLimits limits) {
   const SignalsBlocked guard;
   impl_->setting.limits = limits;
   if (impl_->multi == nullptr) return;
-  const long connections = std::max(1, limits.max_connections);
+  const long connections = std::max(1, limits.max_connections) + kElsewhere;
   curl_multi_setopt(impl_->multi, CURLMOPT_MAXCONNECTS, connections);
   curl_multi_setopt(impl_->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
 }
 
 void Transport::start(std::uint64_t id, HttpRequest request) {
   const SignalsBlocked guard;
+  if (!request.origin.empty()) return impl_->begin(id, std::move(request));
   impl_->waiting.emplace_back(id, std::move(request));
   impl_->admit();
 }

@@ -29,6 +29,10 @@ struct Finished {
 
 class Transport {
  public:
+  // Requests that go elsewhere than to the provider have room beside the connections to it, and wait in no line:
+  // whoever starts them keeps to this number, since what they take nobody else can have.
+  static constexpr int kElsewhere = 8;
+
   Transport(Profile profile, std::string api_key, TransportLimits limits);
   ~Transport();
   Transport(const Transport&) = delete;

@@ -46,6 +46,7 @@ AS $$
     ('trainer_drift_streams_host_organization_fkey', 'trainer_drift_streams', 'organization_id', 'organizations', 'CASCADE'),
     ('trainer_budgets_host_organization_fkey', 'trainer_budgets', 'organization_id', 'organizations', 'CASCADE'),
     ('trainer_ledger_host_organization_fkey', 'trainer_ledger', 'organization_id', 'organizations', 'CASCADE'),
+    ('trainer_webhooks_host_organization_fkey', 'trainer_webhooks', 'organization_id', 'organizations', 'CASCADE'),
     ('trainer_reference_roasts_host_organization_fkey', 'trainer_reference_roasts', 'organization_id', 'organizations', 'CASCADE'),
     ('model_feedback_host_response_fkey', 'model_feedback', 'response_id', 'responses', 'SET NULL')
 $$;

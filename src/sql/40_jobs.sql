@@ -22,9 +22,10 @@ BEGIN
     VALUES (organization_id, custom_model_id, kind, jsonb_strip_nulls(detail)) RETURNING e.id INTO event;
   -- Whoever may connect may listen, past every policy: the payload says that something has happened, the row to whom and what.
   PERFORM pg_notify('trainer', jsonb_build_object('kind', kind, 'event', event)::text);
+  PERFORM @extschema@.trainer_add_notification(event);
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_log_event(uuid, uuid, text, jsonb) IS
-  'writes a row of the event log and sends NOTIFY trainer with it';
+  'writes a row of the event log, with its notification, and sends NOTIFY trainer with it';
 
 CREATE FUNCTION @extschema@.trainer_find_model(custom_model_id uuid) RETURNS @extschema@.custom_models
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

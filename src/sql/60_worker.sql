@@ -117,6 +117,7 @@ BEGIN
                                        WHERE NOT r.rolsuper AND r.oid <> e.extowner AND r.rolname <> 'pg_database_owner'
                                          AND has_schema_privilege(r.oid, n.oid, 'CREATE')) END AS makers
           FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'trainer') m;
+  RETURN QUERY SELECT * FROM @extschema@.trainer_check_webhooks();
   RETURN QUERY SELECT * FROM @extschema@.trainer_check_binding();
   RETURN QUERY SELECT * FROM @extschema@.trainer_check_grants();
   RETURN QUERY SELECT * FROM @extschema@.trainer_check_ledger();

@@ -182,6 +182,9 @@ BEGIN
   IF $3 IS NULL THEN
     DELETE FROM @extschema@.trainer_reference_roasts AS r WHERE r.organization_id = $1;
     GET DIAGNOSTICS reference_roasts = ROW_COUNT;
+    -- What models are called, and where the organization is to be found.
+    DELETE FROM @extschema@.trainer_notifications AS n WHERE n.organization_id = $1;
+    DELETE FROM @extschema@.trainer_webhooks AS w WHERE w.organization_id = $1;
     -- Words of comments, as bits.
     DELETE FROM @extschema@.trainer_drift_streams AS d WHERE d.organization_id = $1;
   END IF;

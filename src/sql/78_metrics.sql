@@ -35,8 +35,8 @@ AS $$
     ('trainer_cost_cents_total', 'counter', 'What was spent, in US cents, as far as prices are known.'),
     ('trainer_budgets', 'gauge', 'Budgets, by what counts to them.'),
     ('trainer_budget_limit_cents', 'gauge', 'What an organization may spend in a period, in US cents, of 100 budgets: those that are nearly spent first.'),
-    ('trainer_budget_left_cents', 'gauge', 'What is left of it, with what is reserved taken off.')
-    -- webhooks: their family comes here, and its rows into trainer_measure()
+    ('trainer_budget_left_cents', 'gauge', 'What is left of it, with what is reserved taken off.'),
+    ('trainer_webhook_messages', 'gauge', 'Messages to webhooks, by state: those that have arrived, were given up, or are on their way.')
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_metric_families() IS 'the metrics that there are: name, type and meaning';
 
@@ -173,6 +173,9 @@ AS $$
   UNION ALL SELECT * FROM @extschema@.trainer_measure_models()
   UNION ALL SELECT * FROM @extschema@.trainer_measure_feedback()
   UNION ALL SELECT * FROM @extschema@.trainer_measure_budgets()
+  UNION ALL
+  SELECT 'trainer_webhook_messages', '', jsonb_build_object('state', s.state), count(d.state)
+  FROM unnest('{ready,sending,delivered,failed}'::text[]) AS s (state) LEFT JOIN @extschema@.trainer_webhook_deliveries AS d ON d.state = s.state GROUP BY s.state
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_measure() IS 'the metrics as they are now: a row a series';
 

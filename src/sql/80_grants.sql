@@ -40,11 +40,14 @@ AS $$
         WHEN 'trainer_budgets' THEN 'SELECT'
         WHEN 'trainer_spending' THEN 'SELECT'
         WHEN 'trainer_spending_mark' THEN 'SELECT'
+        WHEN 'trainer_webhook_deliveries' THEN 'SELECT (state)'
         WHEN 'trainer_ledger' THEN 'SELECT (organization_id, kind, amount_cents, counts_at, xid)'
         WHEN 'trainer_generations' THEN 'SELECT (organization_id, cost_cents, created_at, reserved, xid)'
       END
       WHEN $1 = 'admin' AND r.relkind <> 'v' AND r.relname NOT IN ('trainer_bindings', 'trainer_grants', 'trainer_generation_requests', 'trainer_spending', 'trainer_spending_mark') THEN 'SELECT, INSERT, UPDATE, DELETE'
       WHEN $1 = 'admin' AND r.relname = 'trainer_generation_requests' THEN 'SELECT, DELETE'
+      -- A URL may have a secret in its path.
+      WHEN r.relname = 'trainer_webhooks' THEN NULL
       WHEN $1 <> 'app' THEN 'SELECT'
       WHEN r.relname = 'trainer_metrics' THEN NULL  -- of all organizations
       -- A view reads with its owner's rights on servers before 15: past the policies.
@@ -57,6 +60,7 @@ AS $$
       WHEN r.relname = 'trainer_variants' THEN 'SELECT, INSERT (organization_id, comment_id, set_id, generation_id, custom_model_id, rung, '
         'temperature, response_text, rank, score, parts), UPDATE (chosen_at)'
       WHEN r.relname = 'trainer_reference_roasts' THEN 'SELECT, INSERT (organization_id, category, comment, roast)'
+      WHEN r.relname = 'trainer_notifications' THEN 'SELECT, UPDATE (acknowledged_at)'
       WHEN r.relname = 'trainer_model_usage' THEN 'SELECT, INSERT (organization_id, custom_model_id, replies, time_ms, priced, cost_cents)'
       WHEN r.of_tenants OR r.relname IN ('trainer_pricing', 'trainer_bindings', 'trainer_feedback_rollup', 'trainer_spending_mark') THEN 'SELECT'
     END AS privileges) AS wanted
@@ -99,7 +103,7 @@ AS $$
         OR ($1 = 'app' AND p.proname IN (
           'trainer_collect_feedback', 'trainer_require_feedback', 'trainer_feedback_statement',
           'trainer_generate', 'trainer_request_generation', 'trainer_request_options', 'trainer_prompt', 'trainer_active_model', 'trainer_generation_options', 'trainer_require_recordable', 'trainer_link_response',
-          'trainer_comment_statement', 'trainer_plans',
+          'trainer_comment_statement', 'trainer_plans', 'trainer_acknowledge_notification',
           'trainer_generate_variants', 'trainer_variant_options', 'trainer_given_replies', 'trainer_rank_variants', 'trainer_choose_variant', 'trainer_require_reply',
           'trainer_exemplar_matches', 'trainer_exemplar_words', 'trainer_similarity', 'trainer_text_distance',
           'trainer_reference_roast', 'trainer_reference_matches', 'trainer_random_reference', 'trainer_reference_key', 'trainer_reference_stats',

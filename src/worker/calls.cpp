@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "core/url.h"
 #include "worker/counters.h"
 #include "worker/dialects.h"
 #include "worker/key.h"
@@ -15,18 +16,17 @@ bool Calls::configure(const pg::Settings& settings) {
   auto key = read_key(settings);
   problem_ =
       key.ok() ? std::string() : key.error().message + (key.error().detail.empty() ? "" : ": " + key.error().detail);
-  if (transport_ != nullptr) {
+  if (transport_ == nullptr) {
+    transport_ = std::make_unique<provider::Transport>(profile_, std::string(), limits_of(settings));
+  } else {
     transport_->set_profile(profile_);
     transport_->set_limits(limits_of(settings));
   }
   if (!key.ok()) return false;
   std::size_t hash = std::hash<std::string>()(key.value());
-  bool is_new = std::exchange(key_hash_, hash) != hash;
-  if (transport_ == nullptr) {
-    transport_ = std::make_unique<provider::Transport>(profile_, std::move(key).value(), limits_of(settings));
-  } else if (is_new) {
-    transport_->set_api_key(std::move(key).value());
-  }
+  bool is_new = std::exchange(key_hash_, hash) != hash || !has_key_;
+  has_key_ = true;
+  if (is_new) transport_->set_api_key(std::move(key).value());
   return is_new;
 }
 
@@ -57,6 +57,16 @@ void Calls::begin(core::Reply reply) {
   start(id, std::move(call));
 }
 
+void Calls::begin(core::Webhook webhook, std::vector<std::string> headers) {
+  const std::string id = webhook.id;
+  const core::Url url = core::read_url(webhook.url).value();
+  UnderWay call;
+  call.call = provider::make_notification(url.origin, url.path, std::move(headers), webhook.body);
+  call.webhook = std::move(webhook);
+  ++webhooks_;
+  start(id, std::move(call));
+}
+
 Calls::UnderWay* Calls::find(const std::string& row) {
   auto known = by_row_.find(row);
   return known == by_row_.end() ? nullptr : &calls_.at(known->second);
@@ -82,11 +92,12 @@ void Calls::take(std::uint64_t id, provider::Step step) {
   }
   auto entry = calls_.extract(id);
   UnderWay& call = entry.mapped();
-  by_row_.erase(call.reply ? call.reply->id : call.work.operation.id);
+  by_row_.erase(call.webhook ? call.webhook->id : call.reply ? call.reply->id : call.work.operation.id);
   if (call.reply) --replies_;
+  if (call.webhook) --webhooks_;
   const auto took = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - call.began);
   ended_.push_back({std::move(call.work), std::move(std::get<core::Outcome>(step)), call.key_hash != key_hash_,
-                    std::move(call.reply), took});
+                    std::move(call.reply), std::move(call.webhook), took});
 }
 
 std::vector<Finished> Calls::step() {

@@ -12,6 +12,7 @@
 
 #include "core/operation.h"
 #include "core/reply.h"
+#include "core/webhook.h"
 #include "pg/settings.h"
 #include "pg/spool.h"
 #include "provider/call.h"
@@ -24,6 +25,7 @@ struct Finished {
   core::Outcome outcome;
   bool replaced_key = false;         // it began with another key than the one that is in use now
   std::optional<core::Reply> reply;  // instead of the work
+  std::optional<core::Webhook> webhook;
   std::chrono::milliseconds took{};
 };
 
@@ -35,10 +37,12 @@ class Calls {
 
   // Why no call can be made, or empty.
   const std::string& problem() const { return problem_; }
-  bool can_call() const { return transport_ != nullptr; }
+  bool can_call() const { return has_key_; }
 
   void begin(core::Work work, pg::SpoolFile spool);
   void begin(core::Reply reply);
+  // A notification to the app, which needs no key. Precondition: core::check_webhook_url() finds nothing.
+  void begin(core::Webhook webhook, std::vector<std::string> headers);
 
   // An operation whose lease ran out while its call is still under way has been claimed again, by us: the call goes on
   // under the new claim. False when no such call is under way.
@@ -48,7 +52,9 @@ class Calls {
   // Moves everything as far as it goes without waiting, and takes what has ended.
   std::vector<Finished> step();
 
-  int under_way() const { return static_cast<int>(calls_.size()); }
+  // To the provider; notifications to the app come on top.
+  int under_way() const { return static_cast<int>(calls_.size()) - webhooks_; }
+  int webhooks_under_way() const { return webhooks_; }
   int replies_under_way() const { return replies_; }
   // Calls that may be under way at a time. Some wait inside the transport, so that a connection that becomes free is
   // used at once, and not after the next claim.
@@ -65,6 +71,7 @@ class Calls {
     std::unique_ptr<provider::Call> call;
     std::size_t key_hash = 0;
     std::optional<core::Reply> reply;
+    std::optional<core::Webhook> webhook;
     std::chrono::steady_clock::time_point began;
     std::chrono::steady_clock::time_point asked;  // the request that is under way
   };
@@ -77,10 +84,12 @@ class Calls {
   std::unique_ptr<provider::Transport> transport_;
   int max_connections_ = 0;
   std::string problem_;
+  bool has_key_ = false;
   std::size_t key_hash_ = 0;  // tells a new key from the old one, and nothing else of either
   std::unordered_map<std::uint64_t, UnderWay> calls_;
-  std::unordered_map<std::string, std::uint64_t> by_row_;  // the id of the operation or of the request
+  std::unordered_map<std::string, std::uint64_t> by_row_;  // the id of the operation, the request or the message
   int replies_ = 0;
+  int webhooks_ = 0;
   std::vector<Finished> ended_;
   std::uint64_t next_id_ = 1;
 };

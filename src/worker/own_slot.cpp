@@ -31,6 +31,23 @@ Slot& slot() {
   return shared()->slots[my_slot];
 }
 
+void show_turn(int in_flight, TimestampTz answered_at) {
+  TimestampTz now = GetCurrentTimestamp();
+  with_lock(LW_EXCLUSIVE, [&](Shared&) {
+    slot().heartbeat = now;
+    slot().in_flight = in_flight;
+    slot().answered_at = answered_at;
+  });
+}
+
+void show_pause(bool paused, const std::string& reason) {
+  const char* text = reason.c_str();
+  with_lock(LW_EXCLUSIVE, [&](Shared&) {
+    slot().paused = paused;
+    strlcpy(slot().paused_reason, text, sizeof(slot().paused_reason));
+  });
+}
+
 void report(const std::string& problem) {
   const char* text = problem.c_str();
   with_lock(LW_EXCLUSIVE, [&](Shared&) {

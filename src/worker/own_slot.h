@@ -6,6 +6,10 @@
 #include "pg/transaction.h"
 #include "worker/shared.h"
 
+extern "C" {
+#include <datatype/timestamp.h>
+}
+
 namespace trainer::worker {
 
 // Takes the slot that the launcher has prepared; it is left again at the end of the process. The database, or
@@ -13,6 +17,10 @@ namespace trainer::worker {
 Oid enter_slot(int index);
 // The slot of this process. Precondition: enter_slot() was called; the caller holds the lock.
 Slot& slot();
+
+// What trainer_worker_status() shows of a turn, and of a pause.
+void show_turn(int in_flight, TimestampTz answered_at);
+void show_pause(bool paused, const std::string& reason);
 
 // The problem as trainer_worker_status() shows it; an empty one takes the last away.
 void report(const std::string& problem);

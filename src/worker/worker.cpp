@@ -11,6 +11,7 @@
 #include "pg/fault_point.h"
 #include "pg/generation.h"
 #include "pg/installation.h"
+#include "pg/notifications.h"
 #include "pg/operations.h"
 #include "pg/replies.h"
 #include "pg/settings.h"
@@ -25,6 +26,7 @@
 #include "worker/process.h"
 #include "worker/recorder.h"
 #include "worker/replies.h"
+#include "worker/webhooks.h"
 
 extern "C" {
 #include <access/xact.h>
@@ -65,6 +67,7 @@ class Worker {
       epoch_ = pg::begin_incarnation(settings_.instance_name).epoch;
       pg::take_over_operations(epoch_);
       pg::take_over_replies(epoch_);
+      pg::take_over_webhooks(epoch_);
       TRAINER_FAULT_POINT("taking-over");
       pg::release_refused_operations();
       pg::release_replies();
@@ -97,7 +100,8 @@ class Worker {
       if (Clock::now() >= next_fold_) fold();
       if (epoch_ != 0) feedback_.mind();
       if (epoch_ != 0 && experiments_.is_due()) experiments_.step(settings_.experiment_interval);
-      publish();
+      if (epoch_ != 0 && webhooks_.is_due()) webhooks_.step(epoch_);
+      show_turn(calls_.under_way(), answered_at_);
       rest();
     }
   }
@@ -136,6 +140,7 @@ class Worker {
     gather();  // keeps the connections busy in between
     if (woken_ || Clock::now() >= next_claim_) {
       if (woken_) feedback_.look();
+      if (woken_) webhooks_.look();
       idle = woken_ = false;
       if (auto exit = claim()) return exit;
       gather();  // starts what was claimed before the wait
@@ -150,7 +155,9 @@ class Worker {
     auto until_next = std::chrono::ceil<milliseconds>(next - Clock::now());
     milliseconds longest = calls_.problem().empty() && !gate_.key_is_refused() ? kNap : kPause;
     if (recorder_.has_kept()) longest = Recorder::kPause;
-    if (epoch_ != 0) longest = std::min({longest, feedback_.until_due(), experiments_.until_due()});
+    if (epoch_ != 0) {
+      longest = std::min({longest, feedback_.until_due(), experiments_.until_due(), webhooks_.until_due()});
+    }
     return std::clamp(std::min(until_next, calls_.timeout()), milliseconds{0}, std::max(longest, milliseconds{0}));
   }
 
@@ -226,7 +233,7 @@ class Worker {
     // Begins anew, and waits: of calls that are under way the next incarnation knows what to do, as after a crash.
     if (version != TRAINER_VERSION) return Exit::failed;
     if (installation.epoch != epoch_) return Exit::failed;
-    note_pause(installation);
+    show_pause(installation.paused, installation.paused_reason);
     if (auto due = replies_.until_next()) next_due = std::min(next_due.value_or(kNap), *due);
     next_claim_ = next_claim_after(room, claimed.empty() && replies == 0, next_due);
     for (auto& work : claimed) begin(std::move(work));
@@ -280,6 +287,10 @@ class Worker {
     std::vector<pg::Recorded> outcomes;
     outcomes.reserve(finished.size());
     for (auto& end : finished) {
+      if (end.webhook) {
+        webhooks_.record(*end.webhook, end.outcome);
+        continue;
+      }
       if (!end.reply) TRAINER_FAULT_POINT("answered", core::name(end.work.operation.kind));
       // The refusal of a key that has been replaced meanwhile says nothing about the one that is used now.
       if (end.outcome.failure.http_status == 401 && end.replaced_key) {
@@ -333,24 +344,6 @@ class Worker {
     });
   }
 
-  void note_pause(const pg::Installation& installation) {
-    const char* reason = installation.paused_reason.c_str();
-    with_lock(LW_EXCLUSIVE, [&](Shared&) {
-      slot().paused = installation.paused;
-      strlcpy(slot().paused_reason, reason, sizeof(slot().paused_reason));
-    });
-  }
-
-  void publish() {
-    TimestampTz now = GetCurrentTimestamp();
-    int under_way = calls_.under_way();
-    with_lock(LW_EXCLUSIVE, [&](Shared&) {
-      slot().heartbeat = now;
-      slot().in_flight = under_way;
-      slot().answered_at = answered_at_;
-    });
-  }
-
   pg::Settings settings_ = pg::current_settings();
   Calls calls_;
   std::string database_;
@@ -372,6 +365,7 @@ class Worker {
   core::Random random_;
   Recorder recorder_{[this] { return policy(); }, random_};
   Replies replies_{calls_, settings_, random_};
+  Webhooks webhooks_{calls_, settings_, random_};
   Feedback feedback_;
   Experiments experiments_;
 };

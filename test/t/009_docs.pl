@@ -93,7 +93,7 @@ is_deeply([ grep { !$staged{$_} } sort keys %row ],    [], 'every row of the tab
 is_deeply([ grep { !$row{$_} } sort keys %staged ], [], 'whatever is staged has a row');
 
 my $sandbox = start_sandbox(job_seconds => 0.5);
-for my $page ('README.md', 'docs/erasure.md', 'docs/experiments.md', 'docs/feedback.md', 'docs/money.md', 'docs/monitoring.md', 'docs/operations.md', 'docs/page.md', 'docs/quality.md', 'docs/security.md', 'docs/serving.md', 'docs/sql.md', 'docs/tokens.md')
+for my $page ('README.md', 'docs/erasure.md', 'docs/experiments.md', 'docs/feedback.md', 'docs/money.md', 'docs/monitoring.md', 'docs/notifications.md', 'docs/operations.md', 'docs/page.md', 'docs/quality.md', 'docs/security.md', 'docs/serving.md', 'docs/sql.md', 'docs/tokens.md')
 {
 	(my $name = $page) =~ s/\W/_/g;
 	my $node = new_node($name, $sandbox, 'trainer.poll_interval' => '100ms');

@@ -312,6 +312,8 @@ my %values = (
 	'trainer.api_key_file'   => [ $node->basedir . '/trainer.key', 'relative.key', $key, "/$key/../x\ny", '/dev/null' ],
 	'trainer.api_key_env'    => [ 'TRAINER_KEY', $key, 'A=B', '1A' ],
 	'trainer.instance_name'  => [''],
+	'trainer.webhook_allowed_hosts' => [ 'hooks.example.com, http://127.0.0.1:8080', 'hooks.example.com/path', 'http://hooks.example.com', "$key\@127.0.0.1" ],
+	'trainer.webhook_secret_file'   => [ '', 'relative.secret', $key, '/dev/null' ],
 	'trainer.databases'      => [ 'postgres, "Other"', 'a,,b', '"unfinished' ],
 	'trainer.max_workers'    => [ '8', '0', '257', 'many' ],
 	'trainer.max_concurrent_requests' => [ '32', '0', '4097', '-1', 'x' ],

@@ -51,7 +51,7 @@ my %plain = (organization_id => "'" . org(1) . "'", dataset_id => "'$dataset'", 
 staged('F57', 'NULL, empty, least, greatest and nonsense for every argument of every function, the others plain', sub {
 	my @functions = map { [ split /\t/ ] } split /\n/, $node->safe_psql('postgres', <<'SQL', extra_params => [ '-F', "\t" ]);
 SELECT p.oid::regprocedure, p.proname, p.prokind, coalesce((SELECT string_agg(format_type(t, NULL), ',' ORDER BY n) FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a (t, n)), ''),
-  coalesce(array_to_string(p.proargnames, ','), '')
+  coalesce(array_to_string(p.proargnames, ','), ''), CASE WHEN p.provariadic <> 0 THEN 'VARIADIC ' ELSE '' END
 FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e' JOIN pg_extension e ON e.oid = d.refobjid
 WHERE e.extname = 'trainer' AND p.prorettype <> 'trigger'::regtype AND p.proname NOT LIKE 'trainer\_test%' ORDER BY 1
 SQL
@@ -60,7 +60,7 @@ SQL
 	my $session = session($node);
 	foreach my $function (@functions)
 	{
-		my ($signature, $name, $kind, $types, $names) = @$function;
+		my ($signature, $name, $kind, $types, $names, $variadic) = @$function;
 		my @types = split /,/, $types // '';
 		my @names = split /,/, $names // '';
 		$unknown{$_} = 1 foreach grep { !$odd{$_} && !/^(?:trainer_|training_|custom_|ab_)/ } @types;
@@ -71,6 +71,7 @@ SQL
 			{
 				my @arguments = @plain;
 				$arguments[$at] = "($value)::$types[$at]";
+				$arguments[-1] = ($variadic // '') . $arguments[-1];
 				my $call = ($kind eq 'p' ? 'CALL ' : 'SELECT * FROM ') . "$name(" . join(', ', @arguments) . ')';
 				# A transaction for each, since some would have done what they were asked to.
 				my $out = $session->query("BEGIN; SET LOCAL statement_timeout = '5s'; SELECT 'before'; DO \$call\$ BEGIN EXECUTE \$do\$$call\$do\$; EXCEPTION WHEN internal_error OR data_corrupted THEN RAISE WARNING 'INTERNAL %', SQLERRM; WHEN OTHERS THEN NULL; END \$call\$; ROLLBACK");

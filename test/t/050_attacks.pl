@@ -49,6 +49,7 @@ INSERT INTO trainer_generation_requests (organization_id, comment_id, response_i
   VALUES ('$theirs', gen_random_uuid(), gen_random_uuid(), 'owner', 1, 'failed', 1, 100, 'secret reason', now());
 INSERT INTO trainer_variants (organization_id, comment_id, set_id, custom_model_id, rung, temperature, response_text, rank, score)
   VALUES ('$theirs', gen_random_uuid(), gen_random_uuid(), '$secret', 'fine_tuned', 1, 'secret variant', 1, 0.5);
+INSERT INTO trainer_webhooks (organization_id, url, enabled) VALUES ('$theirs', 'https://secret.example/', false);
 INSERT INTO trainer_model_usage (organization_id, custom_model_id, replies, time_ms, priced, cost_cents) VALUES ('$theirs', '$secret', 1, 5, 0, 0);
 SELECT trainer_fold_usage();
 SQL

@@ -151,6 +151,7 @@ ALTER TABLE @extschema@.custom_models
 -- include src/sql/18_drift_tables.sql
 -- include src/sql/19_budget_tables.sql
 -- include src/sql/19_metric_tables.sql
+-- include src/sql/19_notification_tables.sql
 COMMENT ON COLUMN @extschema@.custom_models.erased_at IS 'when its deletion at the provider was asked for: it serves no more';
 ALTER TABLE @extschema@.trainer_operations
   DROP CONSTRAINT trainer_operations_kind_check,
@@ -269,6 +270,7 @@ CREATE TRIGGER trainer_keep_live_operation BEFORE DELETE ON @extschema@.trainer_
   FOR EACH ROW WHEN (OLD.state OPERATOR(pg_catalog.=) ANY (ARRAY['ready', 'sending', 'reconcile', 'checking']))
   EXECUTE FUNCTION @extschema@.trainer_keep_live_operation();
 
+-- include src/sql/42_notification_triggers.sql
 -- include src/sql/69_feedback_triggers.sql
 -- include src/sql/74_experiment_triggers.sql
 -- include src/sql/79_metrics_view.sql

@@ -1,0 +1,5 @@
+-- A restored message is another database's: its own worker has sent it, or will.
+CREATE TRIGGER trainer_meet_operation BEFORE INSERT ON @extschema@.trainer_webhook_deliveries
+  FOR EACH ROW WHEN (NEW.created_at OPERATOR(pg_catalog.<>) pg_catalog.now())
+  EXECUTE FUNCTION @extschema@.trainer_meet_operation();
+ALTER TABLE @extschema@.trainer_webhook_deliveries ENABLE ALWAYS TRIGGER trainer_meet_operation;
