@@ -44,10 +44,24 @@ CREATE FUNCTION @extschema@.trainer_keep_ledger() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  organizations text;
+  is_left boolean;
 BEGIN
   -- An organization that goes takes its rows along, by the foreign key's own trigger.
   IF TG_OP = 'DELETE' AND pg_trigger_depth() > 1 THEN
     RETURN OLD;
+  END IF;
+  -- So do all of them at once, of which nothing is left by now.
+  IF TG_OP = 'TRUNCATE' THEN
+    SELECT @extschema@.trainer_relation_name(b.relation) INTO organizations FROM @extschema@.trainer_bindings AS b WHERE b.role = 'organizations';
+    IF organizations IS NOT NULL THEN
+      EXECUTE format('SELECT EXISTS (SELECT FROM %s)', organizations) INTO is_left;
+      IF NOT is_left THEN
+        DELETE FROM @extschema@.trainer_spending;
+        RETURN NULL;
+      END IF;
+    END IF;
   END IF;
   RAISE EXCEPTION 'cannot change what is in the ledger'
     USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'Rows of trainer_ledger are only ever added.',

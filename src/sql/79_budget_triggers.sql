@@ -10,7 +10,7 @@ ALTER TABLE @extschema@.trainer_generations ENABLE ALWAYS TRIGGER trainer_stamp_
 ALTER TABLE @extschema@.trainer_ledger ENABLE ALWAYS TRIGGER trainer_stamp_transaction;
 CREATE TRIGGER trainer_keep_ledger BEFORE UPDATE OR DELETE ON @extschema@.trainer_ledger
   FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_keep_ledger();
-CREATE TRIGGER trainer_keep_whole_ledger BEFORE TRUNCATE ON @extschema@.trainer_ledger
+CREATE TRIGGER trainer_keep_whole_ledger AFTER TRUNCATE ON @extschema@.trainer_ledger
   FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_keep_ledger();
 CREATE TRIGGER trainer_settle_training AFTER UPDATE OF status, training_cost_cents ON @extschema@.custom_models
   FOR EACH ROW WHEN (NEW.kind = 'fine_tuned' AND NEW.status IN ('evaluating', 'succeeded', 'deployed', 'retired', 'failed', 'cancelled')

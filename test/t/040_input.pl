@@ -32,6 +32,7 @@ my %odd = (
 	'boolean'  => [ 'NULL', 'true' ],
 	'jsonb'    => [ 'NULL', q('{}'), q('[]'), q('null'), q('{"a": {"b": 1e1000}}') ],
 	'interval' => [ 'NULL', q('-1 day'), q('178000000 years') ],
+	'date'     => [ 'NULL', q('4713-01-01 BC'), q('5874897-12-31'), q('infinity') ],
 	'timestamp with time zone' => [ 'NULL', q('infinity'), q('-infinity'), q('4714-11-24 00:00:00+00 BC') ],
 	'regclass' => [ 'NULL', '0', '1', q('pg_class') ],
 	'regrole'  => [ 'NULL', '0', '1' ],

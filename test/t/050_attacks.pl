@@ -52,7 +52,12 @@ INSERT INTO trainer_variants (organization_id, comment_id, set_id, custom_model_
 INSERT INTO trainer_webhooks (organization_id, url, enabled) VALUES ('$theirs', 'https://secret.example/', false);
 INSERT INTO trainer_model_usage (organization_id, custom_model_id, replies, time_ms, priced, cost_cents) VALUES ('$theirs', '$secret', 1, 5, 0, 0);
 SELECT trainer_fold_usage();
+SELECT (trainer_set_budget('$theirs', 'all', 1000)).scope;
 SQL
+wait_until('what was spent is added up', sub {
+	$node->safe_psql('postgres', 'SELECT trainer_sum_up_spending()');
+	return $node->safe_psql('postgres', 'SELECT count(*) FROM trainer_spending_mark AS m, (SELECT l.xid FROM trainer_ledger AS l UNION ALL SELECT g.xid FROM trainer_generations AS g) AS r WHERE r.xid >= m.watermark') == 0;
+});
 
 # SQL as a role. The whole output, errors included.
 sub as
@@ -94,8 +99,8 @@ staged('F67', 'a tenant writes to every table', sub {
 		my $out = as('tenant', "UPDATE $table SET organization_id = '$mine'; DELETE FROM $table; TRUNCATE $table; COPY $table FROM STDIN;"
 			. "UPDATE $table SET organization_id = organization_id WHERE organization_id = '$theirs' RETURNING *;"
 			. "SELECT * FROM $table FOR UPDATE; CREATE INDEX ON $table ((1)); BEGIN; LOCK TABLE $table; ROLLBACK;");
-		# It may say which response a reply became, and which variant it has chosen; what may be updated may be locked: rows of its own, which nobody waits for (below).
-		my $refusals = $table =~ /^trainer_(?:generations|variants)$/ ? 7 : 8;
+		# It may say which response a reply became, which variant it has chosen, and what it has heard of; what may be updated may be locked: rows of its own, which nobody waits for (below).
+		my $refusals = $table =~ /^trainer_(?:generations|notifications|variants)$/ ? 7 : 8;
 		is(scalar(() = $out =~ /ERROR:  (?:permission denied|must be owner)/g), $refusals, "$table: refused each time") or diag($out);
 		unlike($out, qr/secret|$theirs/, '... and nothing of another is shown');
 	}
