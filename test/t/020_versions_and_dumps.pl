@@ -132,6 +132,8 @@ $node->safe_psql('postgres', "CREATE DATABASE $_") foreach 'source', @copies;
 set_up_app($node, 'source');
 wait_for_deployment('source', submit_in('source', 1));
 settle($node, 60, 'source');    # what is under way when its worker ends would be taken over in a copy, and so change
+# ... and what is not added up yet would be there.
+wait_until('counters are folded', sub { $node->safe_psql('source', 'SELECT count(*) FROM trainer_metric_totals WHERE NOT folded') == 0 });
 set_setting($node, 'trainer.databases', join ', ', 'postgres', @copies);
 wait_until('the source has no worker', sub { $node->safe_psql('source', 'SELECT running FROM trainer_worker_status()') eq 'f' });
 my $waiting = submit_in('source', 1);
