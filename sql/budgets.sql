@@ -167,6 +167,15 @@ SELECT sum(g.cost_cents) AS above_the_mark FROM trainer_generations AS g, traine
 INSERT INTO trainer_generations (organization_id, comment_id, rung, reason, model, cost_cents, response_time_ms, xid) VALUES (org(3), comment(3), 'base', '', 'gpt-4o', 0.25, 1, '3');
 SELECT scope, period, used_cents FROM trainer_budget_status WHERE organization_id = org(3);
 
+-- --- what has no price ---
+
+INSERT INTO trainer_generations (organization_id, comment_id, rung, reason, model, response_time_ms) VALUES (org(3), org(3), 'base', '', 'x', 1);
+SELECT trainer_sum_up_spending();
+SELECT EXISTS (SELECT FROM trainer_generations AS g, trainer_spending_mark AS m WHERE g.xid >= m.watermark) AS is_read_again;
+INSERT INTO trainer_pricing (model, valid_from, training, input, output) VALUES ('odd', current_date, 'NaN', 1, 1), ('endless', current_date, 'Infinity', 1, 1);
+SELECT trainer_training_cost_cents(m, 1000) IS NULL AS has_none FROM unnest('{odd,endless}'::text[]) AS m;
+DELETE FROM trainer_pricing WHERE model IN ('odd', 'endless');
+
 -- --- what is in the ledger stays there ---
 
 UPDATE trainer_ledger SET amount_cents = 0;

@@ -33,6 +33,12 @@ UPDATE custom_models SET training_cost_cents = 200 WHERE id = model(2);
 UPDATE custom_models SET status = 'deployed', is_active = true, serving_since = now() WHERE id = model(1);
 UPDATE custom_models SET status = 'retired', is_active = false WHERE id = model(1);
 UPDATE custom_models SET status = 'succeeded' WHERE id = model(1);
+-- Nor has what is asked again before it serves, and does not answer.
+UPDATE custom_models SET verified_at = now() WHERE id = model(2);
+UPDATE custom_models SET status = 'evaluating' WHERE id = model(2);
+UPDATE custom_models SET status = 'failed' WHERE id = model(2);
+UPDATE custom_models SET status = 'evaluating' WHERE id = model(2);
+UPDATE custom_models SET status = 'succeeded' WHERE id = model(2);
 INSERT INTO custom_models (id, organization_id, name, version, base_model, kind, status) VALUES (model(6), org(6), 'n', 1, 'gpt-4o', 'exemplar', 'pending');
 UPDATE custom_models SET status = 'succeeded' WHERE id = model(6);
 CREATE VIEW of_trainings AS SELECT * FROM metrics('models|serving|training|cost_cents_total\{?') WHERE value <> '0.0000' AND metric !~ 'inference';

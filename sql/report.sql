@@ -90,6 +90,10 @@ SELECT times(:'page', 'the secret of another') AS of_others, times(:'page', '7,7
 SELECT words(regexp_replace(:'page', '<section id="events".*', '')) AS words;
 SELECT (regexp_match(:'page', 'style-src ''(sha256-[^'']+)'''))[1] = 'sha256-' || encode(sha256(convert_to((regexp_match(:'page', '<style>(.*)</style>'))[1], 'UTF8')), 'base64') AS is_its_style;
 
+-- A budget is shown also where nothing was spent.
+SELECT (trainer_set_budget(org(1), 'all', 500)).limit_cents;
+SELECT times(page(1, 'Spends nothing'), '<caption>Budgets') AS budgets, times(page(1, 'Spends nothing'), 'No costs yet') AS no_costs;
+
 -- --- with the caller's rights ---
 CREATE ROLE trainer_regress_report_app;
 CREATE ROLE trainer_regress_report_analyst;

@@ -43,7 +43,8 @@ LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
   -- Dollars per million tokens are cents per ten thousand. Before the first price is valid, the first one is the best known.
-  SELECT trim_scale(trained_tokens * training / 10000)
+  -- A price that is no number is none; NaN sorts above Infinity.
+  SELECT CASE WHEN training < 'Infinity' THEN trim_scale(trained_tokens * training / 10000) END
   FROM @extschema@.trainer_pricing
   WHERE @extschema@.trainer_base_snapshot(model) = @extschema@.trainer_base_snapshot(base_model)
   ORDER BY valid_from <= current_date DESC,

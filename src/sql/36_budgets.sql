@@ -256,11 +256,12 @@ BEGIN
     SELECT r.organization_id, r.kind, (r.counts_at AT TIME ZONE 'UTC')::date AS day, sum(r.cents) AS cents FROM (
       SELECT l.organization_id, l.kind, l.counts_at, l.amount_cents AS cents FROM @extschema@.trainer_ledger AS l WHERE l.xid >= old AND l.xid < mark
       UNION ALL
-      SELECT g.organization_id, 'inference', g.created_at, g.cost_cents FROM @extschema@.trainer_generations AS g
-      WHERE g.xid >= old AND g.xid < mark AND NOT g.reserved AND g.cost_cents IS NOT NULL) AS r
+      -- Those that cost nothing here, too: nobody is to read them again.
+      SELECT g.organization_id, 'inference', g.created_at, CASE WHEN NOT g.reserved THEN g.cost_cents END FROM @extschema@.trainer_generations AS g
+      WHERE g.xid >= old AND g.xid < mark) AS r
     GROUP BY 1, 2, 3),
   added AS (
-    INSERT INTO @extschema@.trainer_spending AS t SELECT f.* FROM fresh AS f
+    INSERT INTO @extschema@.trainer_spending AS t SELECT f.* FROM fresh AS f WHERE f.cents <> 0
     ON CONFLICT (organization_id, kind, day) DO UPDATE SET cents = t.cents + excluded.cents)
   SELECT array_agg(DISTINCT f.organization_id) INTO organizations FROM fresh AS f;
   IF organizations IS NULL THEN

@@ -108,12 +108,13 @@ BEGIN
       SELECT g.response_text, g.generation_id INTO made
       FROM @extschema@.trainer_generate($1, warmth, asked.max_tokens,
              jsonb_strip_nulls(jsonb_build_object('rung', asked.rungs[1 + (i - 1) % cardinality(asked.rungs)]))) AS g;
-    EXCEPTION WHEN SQLSTATE 'TR007' THEN
+    EXCEPTION WHEN SQLSTATE 'TR007' OR SQLSTATE 'TR005' THEN
       -- What has been paid for is kept.
       IF i = 1 THEN
         RAISE;
       END IF;
-      RAISE WARNING USING ERRCODE = 'TR007', MESSAGE = format('only %s of %s variants were made', i - 1, $2), DETAIL = 'No model answered for the next one.';
+      RAISE WARNING USING ERRCODE = SQLSTATE, MESSAGE = format('only %s of %s variants were made', i - 1, $2),
+        DETAIL = CASE SQLSTATE WHEN 'TR005' THEN 'A budget does not have the next one.' ELSE 'No model answered for the next one.' END;
       EXIT;
     END;
     texts := array_append(texts, made.response_text);

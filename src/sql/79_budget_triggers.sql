@@ -28,7 +28,7 @@ CREATE TRIGGER trainer_tell_sessions AFTER INSERT OR UPDATE OR DELETE ON @extsch
 ALTER TABLE @extschema@.trainer_budgets ENABLE ALWAYS TRIGGER trainer_tell_sessions;
 
 CREATE VIEW @extschema@.trainer_budget_status AS
-SELECT b.organization_id, b.scope, b.period, p.period_start, b.limit_cents, trim_scale(s.used_cents) AS used_cents,
+SELECT b.organization_id, b.scope, b.period, b.limit_cents, trim_scale(s.used_cents) AS used_cents,
        trim_scale(r.reserved_cents) AS reserved_cents, trim_scale(b.limit_cents - s.used_cents) AS left_cents
 FROM @extschema@.trainer_budgets b
 CROSS JOIN LATERAL (SELECT @extschema@.trainer_period_start(b.period) AS period_start) p

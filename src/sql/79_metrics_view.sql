@@ -13,7 +13,7 @@ END $$;
 
 CREATE TRIGGER trainer_count_training AFTER UPDATE OF status ON @extschema@.custom_models
   FOR EACH ROW WHEN (NEW.kind = 'fine_tuned' AND NEW.status IN ('succeeded', 'failed', 'cancelled')
-    AND OLD.status NOT IN ('succeeded', 'failed', 'cancelled', 'deployed', 'retired'))
+    AND OLD.status NOT IN ('succeeded', 'failed', 'cancelled', 'deployed', 'retired') AND OLD.verified_at IS NULL)
   EXECUTE FUNCTION @extschema@.trainer_count_end('trainings');
 CREATE TRIGGER trainer_count_training_cost AFTER UPDATE OF training_cost_cents ON @extschema@.custom_models
   FOR EACH ROW WHEN (NEW.training_cost_cents > coalesce(OLD.training_cost_cents, 0))

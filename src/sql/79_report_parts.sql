@@ -8,7 +8,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
   WITH model AS MATERIALIZED (
-    SELECT m.id, m.version, m.provider_job_id, m.is_active FROM @extschema@.custom_models AS m
+    SELECT m.id, m.version, m.provider_job_id, m.training_loss, m.validation_loss FROM @extschema@.custom_models AS m
     WHERE m.organization_id = $1
       AND EXISTS (SELECT FROM @extschema@.trainer_training_metrics AS t WHERE t.custom_model_id = m.id AND t.provider_job_id = m.provider_job_id AND t.train_loss IS NOT NULL)
     ORDER BY m.version DESC LIMIT 6),
@@ -19,18 +19,17 @@ AS $$
     WHERE s.y IS NOT NULL),
   curves AS (
     SELECT l.version, array_agg(l.series ORDER BY l.series, l.x) AS series, array_agg(l.x ORDER BY l.series, l.x) AS x, array_agg(l.y ORDER BY l.series, l.x) AS y,
-           array_fill('NaN'::double precision, ARRAY[count(*)::integer]) AS none, (array_agg(l.y ORDER BY l.x DESC) FILTER (WHERE l.series = 1))[1] AS train,
-           (array_agg(l.y ORDER BY l.x DESC) FILTER (WHERE l.series = 2))[1] AS valid, greatest(max(l.x), 1) AS steps
+           array_fill('NaN'::double precision, ARRAY[count(*)::integer]) AS none, greatest(max(l.x), 1) AS steps,
+           CASE WHEN bool_or(l.series = 2) THEN '{Training,Validation}'::text[] ELSE '{Training}' END AS names
     FROM loss AS l GROUP BY l.version),
   scale AS (SELECT ARRAY[0, greatest(max(l.y) * 1.04, 0.1)] AS y FROM loss AS l WHERE l.y < 1e9)
   SELECT @extschema@.trainer_html('<div class="grid">%m</div>', string_agg(
     @extschema@.trainer_html('<figure><h3>%t</h3>%m<figcaption>%t</figcaption></figure>', @extschema@.trainer_version_text(c.version),
-      @extschema@.trainer_plot(@extschema@.trainer_version_text(c.version) || ': loss by step', 'Training loss' || CASE WHEN c.valid IS NULL THEN '' ELSE ' and validation loss' END, '', false,
-        '{300, 190}', ARRAY[0, c.steps], s.y, CASE WHEN c.valid IS NULL THEN '{Training}'::text[] ELSE '{Training,Validation}' END,
-        CASE WHEN c.valid IS NULL THEN '{line}'::text[] ELSE '{line,line}' END, c.series, c.x, c.y, c.none, c.none),
-      format('Loss by step. After %s: training %s%s.', @extschema@.trainer_plural_text(c.steps::numeric, 'step', 'steps'), round(c.train::numeric, 3),
-             coalesce(', validation ' || round(c.valid::numeric, 3), ''))), '' ORDER BY c.version DESC))
-  FROM curves AS c CROSS JOIN scale AS s HAVING count(*) > 0
+      @extschema@.trainer_plot(@extschema@.trainer_version_text(c.version) || ': loss by step', array_to_string(c.names, ' and '), '', false,
+        '{300, 190}', ARRAY[0, c.steps], s.y, c.names, array_fill('line'::text, ARRAY[cardinality(c.names)]), c.series, c.x, c.y, c.none, c.none),
+      concat_ws(', ', 'Loss by step, of ' || @extschema@.trainer_count_text(c.steps::numeric) || ': training ' || coalesce(round(m.training_loss, 3)::text, 'not known yet'),
+                'validation ' || round(m.validation_loss, 3)) || '.'), '' ORDER BY c.version DESC))
+  FROM curves AS c JOIN model AS m ON m.version = c.version CROSS JOIN scale AS s HAVING count(*) > 0
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_report_losses(uuid) IS 'losses of the last six versions by step, for the page of trainer_report(); null: none are known';
 
@@ -195,7 +194,7 @@ AS $$
     LEFT JOIN reply AS r ON r.custom_model_id IS NOT DISTINCT FROM l.custom_model_id LEFT JOIN training AS t ON t.custom_model_id = l.custom_model_id
     ORDER BY m.version DESC NULLS LAST LIMIT 12)
   SELECT @extschema@.trainer_report_section('costs', 'What it costs',
-    (SELECT @extschema@.trainer_html('%m<div class="pair"><div>%m</div><div>%m</div></div>', @extschema@.trainer_report_budgets($1, $2),
+    nullif(concat(@extschema@.trainer_report_budgets($1, $2), (SELECT @extschema@.trainer_html('<div class="pair"><div>%m</div><div>%m</div></div>',
        coalesce(@extschema@.trainer_report_cost_plot($1, $2), '<p class="none">No reply of the last 30 days has a price.</p>'),
        @extschema@.trainer_report_table('The last 30 days.', h.all, string_agg(
          @extschema@.trainer_report_row(h.all, ARRAY[
@@ -203,7 +202,7 @@ AS $$
            @extschema@.trainer_html('%t%t', @extschema@.trainer_count_text(coalesce(l.replies, 0)), CASE WHEN l.priced < l.replies THEN format(', %s without a price', l.replies - l.priced) ELSE '' END),
            coalesce(@extschema@.trainer_money_text(l.cents), '-'), coalesce(@extschema@.trainer_money_text(l.cents / nullif(l.priced, 0)), '-'),
            coalesce(@extschema@.trainer_money_text(l.training), '-')]), '' ORDER BY l.version DESC NULLS LAST)))
-     FROM line AS l CROSS JOIN headings AS h GROUP BY h.all),
+     FROM line AS l CROSS JOIN headings AS h GROUP BY h.all)), ''),
     'No costs yet: nothing has been trained, and no reply generated, in the last 30 days.')
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_report_costs(uuid, timestamptz) IS 'what replies and trainings of the last 30 days cost, for the page of trainer_report()';
@@ -247,7 +246,7 @@ AS $$
   SELECT @extschema@.trainer_report_section('events', 'What happened lately',
     (SELECT @extschema@.trainer_html('<ol class="events">%m</ol>', string_agg(
        @extschema@.trainer_html('<li><time datetime="%t">%t</time><span>%t%t%m</span></li>', to_char(e.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), @extschema@.trainer_time_text(e.created_at),
-         upper(left(e.kind, 1)) || replace(substr(e.kind, 2), '_', ' '), coalesce(', version ' || m.version, ''),
+         CASE WHEN e.kind LIKE 'ab\_test%' THEN 'A/B' || replace(substr(e.kind, 3), '_', ' ') ELSE upper(left(e.kind, 1)) || replace(substr(e.kind, 2), '_', ' ') END, coalesce(', version ' || m.version, ''),
          CASE WHEN e.words <> '' THEN @extschema@.trainer_html(': <bdi class="note">%t</bdi>', left(e.words, 200)) END), '' ORDER BY e.id DESC))
      FROM (SELECT l.id, l.kind, l.created_at, l.custom_model_id,
              concat_ws('; ', @extschema@.trainer_drift_stream_text(l.detail ->> 'stream'), l.detail ->> 'reason', l.detail ->> 'code', coalesce(l.detail ->> 'message', l.detail ->> 'error')) AS words

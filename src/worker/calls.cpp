@@ -105,8 +105,10 @@ std::vector<Finished> Calls::step() {
     transport_->run();
     for (auto& finished : transport_->take_finished()) {
       UnderWay& call = calls_.at(finished.id);
-      count_request(call.reply ? CallKind::reply : call_kind(call.work.operation.kind), finished.reply,
-                    std::chrono::steady_clock::now() - call.asked);
+      if (!call.webhook) {  // which goes to the app
+        count_request(call.reply ? CallKind::reply : call_kind(call.work.operation.kind), finished.reply,
+                      std::chrono::steady_clock::now() - call.asked);
+      }
       take(finished.id, call.call->advance(finished.reply));
     }
   }

@@ -275,6 +275,21 @@ staged('M5', 'trainings are submitted by many at once, one is called off, one fa
 	return 'three of eight, settled; the others cost nothing';
 });
 
+staged('M7', 'variants of which the budget has the first alone', sub {
+	set_budget(3, 'inference', value("SELECT trainer_spent('${\ org(3)}', 'inference', '-infinity')") + 1.5 * most(3, 2), 'total');
+	my $written = sub { return value("SELECT count(*) FROM trainer_generations WHERE organization_id = '${\ org(3)}'") };
+	my $asked   = sub { return scalar($sandbox->history(method => 'POST', path => '/v1/chat/completions')) };
+	my ($before, $sent) = ($written->(), $asked->());
+	my $variants = "SELECT count(*) FROM trainer_generate_variants(${\ comment(3, 2)}, 2, '{\"max_tokens\": $max_tokens}')";
+	is(value($variants), 1, 'one is made');
+	is($written->() - $before, 1, '... and written down');
+	is($asked->() - $sent, 1, '... and the other one is not asked for');
+	my ($state) = sql_error($node, $variants);
+	is($state, 'TR005', 'then none');
+	is($asked->() - $sent, 1, '... and nothing is sent');
+	return 'what was paid for is kept';
+});
+
 staged('M6', 'the same without the look at what others hold, and without a look at all', sub {
 	$sandbox->fault(kind => 'latency', ms => 300, method => 'POST', path => '/v1/chat/completions', count => -1);
 	my $found = value("SELECT pg_get_functiondef('trainer_budget_obstacle'::regproc)");

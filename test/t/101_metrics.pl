@@ -191,6 +191,7 @@ SQL
 		my @asked = slurp_file("$top/monitoring/$file") =~ /labels ->> '(\w+)'/g;
 		is_deeply([ sort @asked ], [ sort keys %all ], "$file asks for every label");
 	}
+	is_deeply([ slurp_file("$top/docs/monitoring.md") =~ /^\| `(Trainer\w+)` \|/mg ], [ slurp_file("$top/monitoring/alerts.yml") =~ /- alert: (\w+)/g ], 'every alert is documented');
 	my ($dashboard, $alerts) = map { slurp_file("$top/monitoring/$_") } 'grafana-dashboard.json', 'alerts.yml';
 	foreach my $used ($dashboard, $alerts)
 	{

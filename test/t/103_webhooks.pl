@@ -140,6 +140,7 @@ staged('W2', 'the app answers 500, 404, resets the connection, and asks for time
 	sleep 1;
 	is(delivery($second, 'attempt'), 0, 'nothing else is sent meanwhile');
 	wait_for_delivery($_, 'delivered') foreach $first, $second;
+	is(value("SELECT sum(value) FROM trainer_metrics WHERE name = 'trainer_provider_requests_total' AND labels ->> 'result' <> 'ok'"), 0, 'what the app answers is not counted as the provider\'s');
 	my ($before, $after) = map { $_->{at} } tries($app, $first);
 	cmp_ok($after - $before, '>=', 7.9, 'and it gets what it asked for');
 	no_webhooks();

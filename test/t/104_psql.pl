@@ -73,6 +73,8 @@ fits('TABLE trainer_progress', qr/^ $org \| Retraining of/m, qr/\[[#.]{10}\] +\d
 fits('TABLE trainer_models', qr/100009 \| deployed +\| t/, qr/gpt-4o-mini-2024-\+?/, qr/12345\.6789/, qr/123456789012\.35/);
 fits('TABLE trainer_operations_pending', qr/upload_validation_file/, qr/429/, qr/rate_limit_exceeded/);
 fits('TABLE trainer_events', qr/^ 999\d{4} \|/m, qr/regression_rolled_back/, qr/reason: Because of a/);
+value("SELECT trainer_set_budget('${\ org(1)}', s, 1234567.89) FROM unnest('{training,inference,all}'::text[]) AS s");
+fits('TABLE trainer_budget_status', qr/inference +\| month +\| +1234567\.89/);
 fits('SELECT * FROM trainer_worker_status()', qr/being moved/);
 fits('SELECT * FROM trainer_check()', qr/original_text/, qr/trainer_resume_worker\(\)/);
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kWhiteSpace = " \t\r\n";
 
-// The four digits of \uXXXX at text[at], or nothing.
+// The four hexadecimal digits of an escaped character at text[at], or nothing.
 char32_t hex_at(std::string_view text, std::size_t at) {
   std::uint16_t value = 0;
   if (text.size() - at >= 4) std::from_chars(text.data() + at, text.data() + at + 4, value, 16);
