@@ -14,7 +14,7 @@ CREATE TABLE organizations (id uuid PRIMARY KEY, plan_id text DEFAULT 'plus');
 CREATE TABLE comments (id uuid PRIMARY KEY, organization_id uuid, platform text, original_text text);
 CREATE TABLE responses (id uuid PRIMARY KEY, organization_id uuid, comment_id uuid, response_text text, created_at timestamptz DEFAULT now());
 CREATE TABLE roast_metadata (response_id uuid PRIMARY KEY, rqc_score numeric);
-INSERT INTO organizations SELECT org(n) FROM generate_series(1, 3) AS n;
+INSERT INTO organizations SELECT org(n) FROM generate_series(1, 4) AS n;
 INSERT INTO comments SELECT comment(n), org(1 + n % 2), 'bluesky', 'comment ' || n FROM generate_series(1, 60) AS n;
 INSERT INTO responses SELECT comment(n), org(1 + n % 2), comment(n), 'reply ' || n FROM generate_series(1, 60) AS n;
 INSERT INTO roast_metadata SELECT comment(n), 0.9 FROM generate_series(1, 60) AS n;
@@ -175,6 +175,46 @@ SELECT EXISTS (SELECT FROM trainer_generations AS g, trainer_spending_mark AS m 
 INSERT INTO trainer_pricing (model, valid_from, training, input, output) VALUES ('odd', current_date, 'NaN', 1, 1), ('endless', current_date, 'Infinity', 1, 1);
 SELECT trainer_training_cost_cents(m, 1000) IS NULL AS has_none FROM unnest('{odd,endless}'::text[]) AS m;
 DELETE FROM trainer_pricing WHERE model IN ('odd', 'endless');
+
+-- --- several budgets, each with its period ---
+
+INSERT INTO trainer_generations (organization_id, comment_id, rung, reason, model, cost_cents, response_time_ms, created_at)
+SELECT org(4), comment(4), 'base', '', 'gpt-4o', 40, 1, trainer_period_start('day') - interval '1 second';
+SELECT scope, period FROM trainer_set_budget(org(4), 'inference', 40, 'day');
+SELECT trainer_hold(org(4), 'inference', 40);
+SELECT trainer_hold(org(4), 'inference', 40.1);
+SELECT scope, period FROM trainer_set_budget(org(4), 'all', 75, 'total');
+SELECT trainer_hold(org(4), 'inference', 35);
+SELECT trainer_hold(org(4), 'inference', 36);
+SELECT trainer_hold(org(4), 'training', 36);
+
+-- --- what is deleted goes on to count, once ---
+
+SELECT id AS dataset FROM trainer_prepare_dataset(org(1), min_examples => 10, validation_fraction => 0) \gset
+SELECT scope, period FROM trainer_set_budget(org(1), 'all', 100000, 'total');
+SELECT id AS model FROM trainer_submit_training(:'dataset') \gset
+SELECT trainer_spent(org(1), 'inference', '-infinity') AS inference, trainer_spent(org(1), 'training', '-infinity') AS training \gset
+INSERT INTO trainer_generations (organization_id, comment_id, custom_model_id, rung, reason, model, cost_cents, response_time_ms) VALUES (org(1), comment(2), :'model', 'fine_tuned', '', 'x', 3, 1);
+SELECT trainer_sum_up_spending();
+INSERT INTO trainer_generations (organization_id, comment_id, custom_model_id, rung, reason, model, cost_cents, response_time_ms) VALUES (org(1), comment(2), :'model', 'fine_tuned', '', 'x', 4, 1);
+DELETE FROM custom_models WHERE id = :'model';
+SELECT trainer_spent(org(1), 'inference', '-infinity') - :inference AS inference, :training - trainer_spent(org(1), 'training', '-infinity') = (SELECT cost_cents FROM trainer_estimate_training_cost(:'dataset')) AS given_back;
+SELECT trainer_sum_up_spending();
+SELECT trainer_spent(org(1), 'inference', '-infinity') - :inference AS inference;
+SELECT ok, detail FROM trainer_examine() WHERE check_name = 'ledger';
+-- As in another cluster, where all is added up anew.
+BEGIN;
+DELETE FROM trainer_spending;
+UPDATE trainer_spending_mark SET watermark = '0';
+SELECT trainer_spent(org(1), 'inference', '-infinity') - :inference AS inference;
+ROLLBACK;
+-- Also by a trigger of the app.
+CREATE FUNCTION take_requests_along() RETURNS trigger LANGUAGE plpgsql SET search_path = money, public AS $$ BEGIN DELETE FROM trainer_generation_requests WHERE comment_id = OLD.id; RETURN NULL; END $$;
+CREATE TRIGGER take_requests_along AFTER DELETE ON comments FOR EACH ROW EXECUTE FUNCTION take_requests_along();
+SELECT trainer_spent(org(1), 'all', '-infinity') AS before \gset
+SELECT trainer_request_generation(comment(4)) IS NOT NULL AS asked;
+DELETE FROM comments WHERE id = comment(4);
+SELECT trainer_spent(org(1), 'all', '-infinity') - :before AS kept;
 
 -- --- what is in the ledger stays there ---
 

@@ -122,7 +122,9 @@ Decision model_has_no_name(const Work& work, const Outcome& outcome, const Rando
     Failure failure;
     failure.code = "no_model";
     failure.message = "The job has succeeded without naming its model.";
-    return give_up(work, Condition::model_deployment_failed, failure);
+    Decision decision = give_up(work, Condition::model_deployment_failed, failure);
+    decision.model.trained_tokens = outcome.job->trained_tokens;
+    return decision;
   }
   Decision decision;
   decision.misses = work.operation.misses + 1;
@@ -151,9 +153,9 @@ Decision after_poll(const Work& work, const Outcome& outcome, const Policy& poli
   }
   decision.state = OperationState::done;
   decision.model.completed_at = job.finished_at;
+  decision.model.trained_tokens = job.trained_tokens;  // one that was cancelled may be billed, too
   if (job.status == "succeeded") {
     decision.model.fine_tuned_model_id = job.fine_tuned_model;
-    decision.model.trained_tokens = job.trained_tokens;
     decision.next.push_back(
         {OperationKind::fetch_result, job.result_files.empty() ? "" : job.result_files.front(), milliseconds{0}});
     decision.notices.push_back(notice("training_succeeded", {{"fine_tuned_model_id", job.fine_tuned_model}}));

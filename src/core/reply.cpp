@@ -35,13 +35,13 @@ ReplyDecision wait(const Reply& reply, milliseconds due_in) {
   return decision;
 }
 
-// No rung has answered: the ladder is climbed down again later, unless it would come to the same.
-ReplyDecision begin_again(const Reply& reply, const Outcome& outcome, milliseconds due_in) {
+// No rung has answered: the ladder is climbed down again later, but not by models whose answers were held back: they
+// would hold them back, and be paid, once more.
+ReplyDecision begin_again(const Reply& reply, milliseconds due_in) {
   ReplyDecision decision = wait(reply, due_in);
-  if (outcome.delivery == Delivery::ok || outcome.delivery == Delivery::rejected) decision.state = ReplyState::failed;
   if (decision.state == ReplyState::failed) return decision;
-  decision.rung = 0;
-  decision.why.clear();
+  decision.rung = reply.first_rung;
+  decision.why = reply.first_rung == 0 ? "" : "answers of better models were withheld";
   return decision;
 }
 
@@ -78,8 +78,11 @@ bool is_retry(const Reply& reply, const ReplyDecision& decision) {
   return !decision.answered && decision.state == ReplyState::ready && decision.rung <= reply.rung;
 }
 
-ReplyDecision pass_over(const Reply& reply, std::string_view reason) {
-  return to_next_rung(reply, reason);
+ReplyDecision pass_over(const Reply& reply, std::string_view reason, const Random& random) {
+  ReplyDecision decision =
+      reply.rung + 1 < reply.rungs ? to_next_rung(reply, reason) : begin_again(reply, backoff(reply.attempt, random));
+  decision.first_rung = reply.first_rung;
+  return decision;
 }
 
 ReplyDecision decide_reply(const Reply& reply, const Outcome& outcome, const Random& random) {
@@ -96,9 +99,13 @@ ReplyDecision decide_reply(const Reply& reply, const Outcome& outcome, const Ran
     decision = wait(reply, std::max(asked, backoff(reply.attempt, random)));
   } else if (reply.rung + 1 < reply.rungs) {
     decision = to_next_rung(reply, reason_of(outcome));
+  } else if (outcome.delivery == Delivery::ok || outcome.delivery == Delivery::rejected) {
+    decision = wait(reply, milliseconds{0});
+    decision.state = ReplyState::failed;  // again it would come to the same
   } else {
-    decision = begin_again(reply, outcome, std::max(asked, backoff(reply.attempt, random)));
+    decision = begin_again(reply, std::max(asked, backoff(reply.attempt, random)));
   }
+  decision.first_rung = outcome.completion ? reply.rung + 1 : reply.first_rung;
   decision.is_model_fault = next.is_model_fault;
   return decision;
 }

@@ -38,6 +38,7 @@ struct Reply {
   bool has_role = true;  // who asked is still there
   int rungs = 0;         // of the ladder that was made when it was asked for
   int rung = 0;          // the one to ask, from 0
+  int first_rung = 0;    // the best whose answer has not been paid for and held back
   int tries = 0;         // at this rung, before this one
   std::string why;       // the better rungs did not answer
   Rung kind{};
@@ -50,6 +51,7 @@ struct ReplyDecision {
   bool is_model_fault = false;
   ReplyState state = ReplyState::ready;
   int rung = 0;
+  int first_rung = 0;
   int tries = 0;
   std::string why;
   std::chrono::milliseconds due_in{0};
@@ -71,8 +73,8 @@ ReplyDecision decide_reply(const Reply& reply, const Outcome& outcome, const Ran
 // Before a call: nullopt when it is to be made. A reply that nobody could write is not paid for.
 std::optional<ReplyDecision> decide_before_reply(const Reply& reply);
 
-// The model is passed over without being asked.
-ReplyDecision pass_over(const Reply& reply, std::string_view reason);
+// The model is passed over without being asked; where there is no other, for now.
+ReplyDecision pass_over(const Reply& reply, std::string_view reason, const Random& random);
 
 // Whether a model is asked again because it did not answer, and not only the next one down the ladder.
 bool is_retry(const Reply& reply, const ReplyDecision& decision);

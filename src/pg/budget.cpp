@@ -27,6 +27,26 @@ constexpr const char* kObstacle =
     "SELECT micro_cents, scope, period, left_text, limit_text, asked_text"
     " FROM @extschema@.trainer_budget_obstacle($1, $2, $3, $4, $5)";
 
+// What others have committed by now, whichever snapshot the transaction has, and what this one has written itself.
+Rows execute_with_latest_snapshot(const char* statement, Args args) {
+  guarded([] {
+    CommandCounterIncrement();
+    PushActiveSnapshot(GetLatestSnapshot());
+  });
+  Rows rows = execute(statement, std::move(args), Snapshot::statement);
+  guarded([] { PopActiveSnapshot(); });
+  return rows;
+}
+
+// As the owner.
+bool has_budget(const pg_uuid_t& organization, const char* kind) {
+  return execute_with_latest_snapshot(
+             "SELECT EXISTS (SELECT FROM @extschema@.trainer_budgets WHERE organization_id = $1 AND scope IN ($2, "
+             "'all'))",
+             std::move(Args().datum(UUIDOID, UUIDPGetDatum(&organization)).text(kind)))
+      .boolean(0, 0);
+}
+
 // Looked up again when a table has changed. Its rights: which budgets there are does not depend on who spends.
 Oid owner() {
   static Oid known = InvalidOid;
@@ -78,20 +98,13 @@ std::size_t take(const pg_uuid_t& organization, const char* kind, Datum cents) {
   }
   OrganizationLock lock(organization);
   const InFlight others = held_by_others(organization);
-  guarded([] {
-    // What this transaction has written itself counts, too.
-    CommandCounterIncrement();
-    PushActiveSnapshot(GetLatestSnapshot());
-  });
-  const Rows obstacle = execute(kObstacle,
-                                std::move(Args()
-                                              .datum(UUIDOID, UUIDPGetDatum(&organization))
-                                              .text(kind)
-                                              .datum(NUMERICOID, cents)
-                                              .bigint(others.training)
-                                              .bigint(others.inference)),
-                                Snapshot::statement);
-  guarded([] { PopActiveSnapshot(); });
+  const Rows obstacle =
+      execute_with_latest_snapshot(kObstacle, std::move(Args()
+                                                            .datum(UUIDOID, UUIDPGetDatum(&organization))
+                                                            .text(kind)
+                                                            .datum(NUMERICOID, cents)
+                                                            .bigint(others.training)
+                                                            .bigint(others.inference)));
   if (!obstacle.is_null(0, 1)) {
     lock.release();
     refuse(organization, obstacle);
@@ -108,20 +121,19 @@ std::size_t take(const pg_uuid_t& organization, const char* kind, Datum cents) {
 }  // namespace
 
 bool has_reply_budget(const std::string& organization_id) {
-  // As pg/serving keeps models: what is kept is committed, read when nothing has changed, and not under an old
-  // snapshot.
+  // As pg/serving keeps models: what is kept is committed, and read when nothing has changed.
   static std::unordered_set<std::string> without;
   static std::uint64_t without_as_of = 0;
   guarded([] { AcceptInvalidationMessages(); });
   const std::uint64_t before = changes_told();
   if (without_as_of != before || without.size() > 4096) without.clear();
   without_as_of = before;
-  if (!IsolationUsesXactSnapshot() && without.contains(organization_id)) return false;
+  if (without.contains(organization_id)) return false;
   AsRole as_owner(owner(), SECURITY_LOCAL_USERID_CHANGE);
-  const bool has =
-      execute("SELECT @extschema@.trainer_has_budget($1::uuid, 'inference')", std::move(Args().text(organization_id)))
-          .boolean(0, 0);
-  const bool may_keep = !IsolationUsesXactSnapshot() && !TransactionIdIsValid(GetTopTransactionIdIfAny());
+  const pg_uuid_t organization =
+      guarded([&] { return *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(organization_id.c_str()))); });
+  const bool has = has_budget(organization, "inference");
+  const bool may_keep = !TransactionIdIsValid(GetTopTransactionIdIfAny());
   if (!has && may_keep && changes_told() == before) without.insert(organization_id);
   return has;
 }
@@ -158,14 +170,32 @@ void ReplyBudget::settle(const std::vector<Datum>& generation_ids) {
 
 }  // namespace trainer::pg
 
+namespace {
+
+std::string kind_of(Datum kind) {
+  std::string name = trainer::pg::to_utf8(DatumGetTextPP(kind));
+  if (name != "training" && name != "inference") {
+    trainer::pg::fail(
+        {trainer::core::Condition::invalid_argument, "kind is not known", "", "The kinds are training and inference."});
+  }
+  return name;
+}
+
+}  // namespace
+
+TRAINER_FUNCTION(trainer_has_budget) {
+  namespace pg = trainer::pg;
+  const pg_uuid_t organization = *PG_GETARG_UUID_P(0);
+  const std::string kind = kind_of(PG_GETARG_DATUM(1));
+  pg::Spi spi;
+  pg::AsRole as_owner(pg::owner(), SECURITY_LOCAL_USERID_CHANGE);
+  PG_RETURN_BOOL(pg::has_budget(organization, kind.c_str()));
+}
+
 TRAINER_FUNCTION(trainer_hold) {
   namespace pg = trainer::pg;
   const pg_uuid_t organization = *PG_GETARG_UUID_P(0);
-  const std::string kind = pg::to_utf8(PG_GETARG_TEXT_PP(1));
-  if (kind != "training" && kind != "inference") {
-    pg::fail(
-        {trainer::core::Condition::invalid_argument, "kind is not known", "", "The kinds are training and inference."});
-  }
+  const std::string kind = kind_of(PG_GETARG_DATUM(1));
   {
     pg::Spi spi;
     pg::AsRole as_owner(pg::owner(), SECURITY_LOCAL_USERID_CHANGE);

@@ -32,7 +32,8 @@ constexpr const char* kClaim =
     "  lost = q.lost + CASE q.state WHEN 'sending' THEN 1 ELSE 0 END"
     " WHERE q.ctid = ANY (ARRAY(SELECT address FROM chosen))" NOT_PAUSED
     " RETURNING q.id, q.state, q.attempt, q.organization_id, q.comment_id,"
-    "  (extract(epoch FROM now() - q.created_at) * 1000)::bigint, json_array_length(q.rungs), q.rung, q.tries, q.reason,"
+    "  (extract(epoch FROM now() - q.created_at) * 1000)::bigint, json_array_length(q.rungs), q.rung,"
+    "  q.first_rung, q.tries, q.reason,"
     "  q.rungs -> q.rung ->> 'rung', q.rungs -> q.rung ->> 'custom_model_id', q.rungs -> q.rung ->> 'model',"
     "  q.rungs -> q.rung -> 'messages', q.temperature, q.max_tokens, q.lost,"
     "  EXISTS (SELECT FROM pg_roles r WHERE r.oid = q.role_oid AND r.rolname = q.requested_by)";
@@ -51,7 +52,8 @@ constexpr const char* kNextDue =
 constexpr const char* kNoReply =
     "UPDATE @extschema@.trainer_generation_requests SET state = $4, due_at = now() + $5 * interval '1 ms', rung = "
     "$6::int,"
-    "  tries = $7::int, reason = $8, last_error = $9, finished_at = CASE WHEN $4 = 'failed' THEN now() END,"
+    "  first_rung = $10::int, tries = $7::int, reason = $8, last_error = $9, finished_at = CASE WHEN $4 = 'failed' "
+    "THEN now() END,"
     "  rungs = CASE WHEN $4 <> 'failed' THEN rungs END"
     " WHERE id = $1::uuid AND attempt = $2 AND epoch = $3 AND state = 'sending'";
 
@@ -114,6 +116,7 @@ core::Reply read_reply(const Rows& rows, std::uint64_t row, std::int64_t epoch) 
   reply.age = std::chrono::milliseconds(rows.bigint(row, column++));
   reply.rungs = number();
   reply.rung = number();
+  reply.first_rung = number();
   reply.tries = number();
   reply.why = text();
   reply.kind = core::rung(text()).value_or(core::Rung::base);
@@ -203,7 +206,8 @@ void record_no_reply(const core::Reply& reply, const core::ReplyDecision& decisi
                                   .bigint(decision.rung)
                                   .bigint(decision.tries)
                                   .text(decision.why)
-                                  .text_or_null(error)));
+                                  .text_or_null(error)
+                                  .bigint(decision.first_rung)));
 }
 
 namespace {

@@ -93,10 +93,11 @@ $$;
 COMMENT ON FUNCTION @extschema@.trainer_budget_obstacle(uuid, text, numeric, bigint, bigint) IS
   'the amount in millionths of a cent, and the budget that does not have it, if one does not; training, inference: what other transactions hold, in millionths of a cent';
 
+-- As it is committed at this moment, whatever the transaction's snapshot shows.
 CREATE FUNCTION @extschema@.trainer_has_budget(organization_id uuid, kind text) RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE c VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT EXISTS (SELECT FROM @extschema@.trainer_budgets AS b WHERE b.organization_id = $1 AND b.scope IN ($2, 'all')) $$;
+AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.trainer_has_budget(uuid, text) IS 'is there a budget that this kind of spending (training, inference) counts to?';
 
 -- Each of the models may be asked, one after the other, and be paid for: an answer that the provider's filter holds back costs, too.
@@ -112,7 +113,7 @@ BEGIN
   FOR asked IN SELECT * FROM unnest(models, messages) AS u (model, messages) LOOP
     -- Where the encoding is not known: no text has more tokens than bytes.
     cents := @extschema@.trainer_inference_cost_cents(asked.model,
-      CASE WHEN @extschema@.trainer_model_encoding(asked.model) IS NULL THEN octet_length(asked.messages)
+      CASE WHEN @extschema@.trainer_model_encoding(asked.model) IS NULL THEN octet_length(convert_to(asked.messages, 'UTF8'))
            ELSE @extschema@.trainer_example_tokens(asked.messages, asked.model) END::integer, NULL, max_tokens);
     IF cents IS NULL THEN
       RAISE EXCEPTION 'no price is known for replies of model "%"', asked.model
@@ -147,26 +148,46 @@ END $$;
 COMMENT ON FUNCTION @extschema@.trainer_reserve_requests(uuid, uuid[]) IS
   'reserves the most that replies in the background can cost, where the organization has a budget; TR005 when it does not have so much left';
 
--- One that is on its way to the provider may be paid for, though nobody will write that down: what was reserved for it stays spent.
 CREATE FUNCTION @extschema@.trainer_settle_request() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  spent numeric := OLD.spent_cents;
 BEGIN
-  IF TG_OP = 'UPDATE' THEN
-    spent := NEW.spent_cents;
-  ELSIF pg_trigger_depth() > 1 THEN
-    RETURN NULL;  -- it goes along with its organization
-  END IF;
-  IF spent <> OLD.reserved_cents THEN
+  IF NEW.spent_cents <> OLD.reserved_cents THEN
     INSERT INTO @extschema@.trainer_ledger (organization_id, kind, entry, amount_cents, request_id, counts_at)
-      VALUES (OLD.organization_id, 'inference', CASE spent WHEN 0 THEN 'released' ELSE 'settled' END, spent - OLD.reserved_cents, OLD.id, OLD.created_at);
+      VALUES (OLD.organization_id, 'inference', CASE NEW.spent_cents WHEN 0 THEN 'released' ELSE 'settled' END,
+              NEW.spent_cents - OLD.reserved_cents, OLD.id, OLD.created_at);
   END IF;
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_settle_request() IS 'gives back what was reserved for a reply in the background and is not needed, once no model will be asked any more';
+
+-- Of rows that are deleted, but not with their organization. A request or a training that is on its way to the provider may be paid for, though nobody will write
+-- that down: what was reserved for it stays spent. A reply's cost is kept under the transaction that wrote the reply, and so is added up once.
+CREATE FUNCTION @extschema@.trainer_keep_spending() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF coalesce(@extschema@.trainer_organization_is_gone(OLD.organization_id), pg_trigger_depth() > 1) THEN
+    RETURN NULL;
+  END IF;
+  IF TG_TABLE_NAME = 'trainer_generations' THEN
+    INSERT INTO @extschema@.trainer_ledger (organization_id, kind, entry, amount_cents, generation_id, counts_at, xid)
+      VALUES (OLD.organization_id, 'inference', 'settled', OLD.cost_cents, OLD.id, OLD.created_at, OLD.xid);
+  ELSIF TG_TABLE_NAME = 'trainer_generation_requests' THEN
+    INSERT INTO @extschema@.trainer_ledger (organization_id, kind, entry, amount_cents, request_id, counts_at)
+      VALUES (OLD.organization_id, 'inference', CASE OLD.spent_cents WHEN 0 THEN 'released' ELSE 'settled' END,
+              OLD.spent_cents - OLD.reserved_cents, OLD.id, OLD.created_at);
+  ELSE
+    INSERT INTO @extschema@.trainer_ledger (organization_id, kind, entry, amount_cents, custom_model_id, counts_at)
+      SELECT OLD.organization_id, 'training', 'released', -sum(l.amount_cents), OLD.id, min(l.counts_at)
+      FROM @extschema@.trainer_ledger AS l WHERE l.organization_id = OLD.organization_id AND l.custom_model_id = OLD.id HAVING sum(l.amount_cents) <> 0;
+  END IF;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_keep_spending() IS
+  'of a row that is deleted: what it cost goes on to count, and what was reserved for it and cannot be spent any more is given back';
 
 CREATE FUNCTION @extschema@.trainer_reserve_training(model @extschema@.custom_models) RETURNS void
 LANGUAGE plpgsql VOLATILE
@@ -226,6 +247,7 @@ BEGIN
     CROSS JOIN LATERAL (SELECT @extschema@.trainer_period_start(b.period) AS start) AS p
     CROSS JOIN LATERAL (SELECT @extschema@.trainer_spent(b.organization_id, b.scope, p.start) AS used) AS s
     WHERE b.organization_id = ANY ($1) AND b.warned_for IS DISTINCT FROM p.start AND b.limit_cents > 0 AND s.used >= 0.9 * b.limit_cents
+    ORDER BY b.organization_id, b.scope, b.period
   LOOP
     UPDATE @extschema@.trainer_budgets AS b SET warned_for = near.start
       WHERE b.organization_id = near.organization_id AND b.scope = near.scope AND b.period = near.period AND b.limit_cents = near.limit_cents
@@ -331,10 +353,14 @@ AS $$
     CROSS JOIN LATERAL (SELECT CASE WHEN q.state IN ('ready', 'sending') THEN q.reserved_cents ELSE q.spent_cents END AS cost) AS c
     WHERE l.booked <> c.cost
     UNION ALL
-    SELECT format('sums of organization %s: %s of %s', l.organization_id, s.sum, l.booked)
-    FROM (SELECT x.organization_id, sum(x.amount_cents) AS booked FROM @extschema@.trainer_ledger AS x WHERE x.kind = 'training' GROUP BY 1) AS l
-    CROSS JOIN LATERAL @extschema@.trainer_spent(l.organization_id, 'training', '-infinity') AS s (sum)
-    WHERE s.sum <> l.booked)
+    SELECT format('sums of %s of organization %s: %s of %s', l.kind, l.organization_id, s.sum, l.booked)
+    FROM (SELECT x.organization_id, x.kind, sum(x.cents) AS booked FROM (
+            SELECT r.organization_id, r.kind, r.amount_cents FROM @extschema@.trainer_ledger AS r
+            UNION ALL
+            SELECT g.organization_id, 'inference', g.cost_cents FROM @extschema@.trainer_generations AS g WHERE NOT g.reserved) AS x (organization_id, kind, cents)
+          GROUP BY 1, 2) AS l
+    CROSS JOIN LATERAL @extschema@.trainer_spent(l.organization_id, l.kind, '-infinity') AS s (sum)
+    WHERE s.sum <> coalesce(l.booked, 0))
   SELECT 'ledger', count(*) = 0,
          CASE WHEN count(*) = 0 THEN 'the ledger adds up to what trainings and replies have cost'
               ELSE format('the ledger does not add up (%s): %s', count(*), (array_agg(w.what ORDER BY w.what))[1]) END,

@@ -3,8 +3,10 @@
 CREATE TRIGGER trainer_stamp_transaction BEFORE INSERT ON @extschema@.trainer_generations
   FOR EACH ROW WHEN (NEW.xid OPERATOR(pg_catalog.<>) pg_catalog.pg_current_xact_id())
   EXECUTE FUNCTION @extschema@.trainer_stamp_transaction();
+-- But what trainer_keep_spending() writes for a reply is the reply's.
 CREATE TRIGGER trainer_stamp_transaction BEFORE INSERT ON @extschema@.trainer_ledger
-  FOR EACH ROW WHEN (NEW.xid OPERATOR(pg_catalog.<>) pg_catalog.pg_current_xact_id())
+  FOR EACH ROW WHEN (NEW.xid OPERATOR(pg_catalog.<>) pg_catalog.pg_current_xact_id()
+    AND (NEW.generation_id IS NULL OR pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0))
   EXECUTE FUNCTION @extschema@.trainer_stamp_transaction();
 ALTER TABLE @extschema@.trainer_generations ENABLE ALWAYS TRIGGER trainer_stamp_transaction;
 ALTER TABLE @extschema@.trainer_ledger ENABLE ALWAYS TRIGGER trainer_stamp_transaction;
@@ -19,9 +21,15 @@ CREATE TRIGGER trainer_settle_training AFTER UPDATE OF status, training_cost_cen
 CREATE TRIGGER trainer_settle_request AFTER UPDATE OF state ON @extschema@.trainer_generation_requests
   FOR EACH ROW WHEN (NEW.reserved_cents IS NOT NULL AND OLD.state IN ('ready', 'sending') AND NEW.state IN ('writing', 'done', 'failed'))
   EXECUTE FUNCTION @extschema@.trainer_settle_request();
-CREATE TRIGGER trainer_settle_lost_request AFTER DELETE ON @extschema@.trainer_generation_requests
-  FOR EACH ROW WHEN (OLD.reserved_cents IS NOT NULL AND OLD.state = 'ready')
-  EXECUTE FUNCTION @extschema@.trainer_settle_request();
+CREATE TRIGGER trainer_keep_spending AFTER DELETE ON @extschema@.trainer_generation_requests
+  FOR EACH ROW WHEN (OLD.reserved_cents <> OLD.spent_cents AND OLD.state = 'ready')
+  EXECUTE FUNCTION @extschema@.trainer_keep_spending();
+CREATE TRIGGER trainer_keep_spending AFTER DELETE ON @extschema@.trainer_generations
+  FOR EACH ROW WHEN (NOT OLD.reserved AND OLD.cost_cents <> 0)
+  EXECUTE FUNCTION @extschema@.trainer_keep_spending();
+CREATE TRIGGER trainer_keep_spending AFTER DELETE ON @extschema@.custom_models
+  FOR EACH ROW WHEN (OLD.status IN ('pending', 'uploading'))
+  EXECUTE FUNCTION @extschema@.trainer_keep_spending();
 -- A session keeps which organizations have no budget.
 CREATE TRIGGER trainer_tell_sessions AFTER INSERT OR UPDATE OR DELETE ON @extschema@.trainer_budgets
   FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_tell_sessions();

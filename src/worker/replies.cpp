@@ -83,7 +83,7 @@ void Replies::ask(core::Reply reply) {
   if (reply.custom_model_id.empty() || may_ask_model(reply.custom_model_id, settings_.breaker_cooldown)) {
     return calls_.begin(std::move(reply));
   }
-  const auto decision = core::pass_over(reply, "circuit breaker is open");
+  const auto decision = core::pass_over(reply, "circuit breaker is open", random_);
   auto problem = store([&] { pg::record_no_reply(reply, decision, ""); });
   if (problem) log_problem("trainer worker could not pass over a model", *problem);
 }

@@ -7,6 +7,7 @@ use lib $FindBin::RealBin;
 use Matrix;
 use TrainerTest;
 
+use JSON::PP ();
 use POSIX ();
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -212,6 +213,13 @@ staged('M3', 'transactions that last, are rolled back, ended, or prepared', sub 
 	is(value($reply), 'base', 'spent after the snapshot');
 	is($session->query_safe($reply), 'refused', '... and seen all the same');
 	$session->query_safe('ROLLBACK');
+	value("SELECT trainer_set_budget('${\ org(2)}', 'inference', NULL, 'total')");
+	$session->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM comments LIMIT 1');
+	is($session->query_safe($reply), 'base', 'without a budget');
+	set_budget(2, 'inference', 0, 'total');
+	is($session->query_safe($reply), 'refused', '... and with one that was set after the snapshot');
+	is($session->query_safe("SELECT try_request(${\ comment(2, 1)}, $max_tokens)"), 'refused', '... also in the background');
+	$session->query_safe('ROLLBACK');
 	$session->quit;
 	return 'held for as long as it lasts, and not longer';
 });
@@ -288,6 +296,57 @@ staged('M7', 'variants of which the budget has the first alone', sub {
 	is($state, 'TR005', 'then none');
 	is($asked->() - $sent, 1, '... and nothing is sent');
 	return 'what was paid for is kept';
+});
+
+# What the provider answers instead of a reply of the sandbox; of this model, if one is named.
+sub answer_instead
+{
+	my ($text, $reason, $usage, %rule) = @_;
+	my $body = { object => 'chat.completion', choices => [ { message => { content => $text }, finish_reason => $reason } ], $usage ? (usage => $usage) : () };
+	$sandbox->fault(kind => 'malformed', body => JSON::PP::encode_json($body), method => 'POST', path => '/v1/chat/completions', count => -1, %rule);
+}
+
+sub request_and_wait
+{
+	my ($comment) = @_;
+	my $id = value("SELECT trainer_request_generation($comment, '{\"max_tokens\": $max_tokens}')");
+	wait_until('the request has come to its end', sub { value("SELECT state IN ('done', 'failed') FROM trainer_generation_requests WHERE id = '$id'") eq 't' }, 60);
+	return $id;
+}
+
+staged('M8', 'an answer that is paid for and held back, and a better rung that would be asked again', sub {
+	$sandbox->heal;
+	my $spent = "SELECT trainer_spent('${\ org(4)}', 'inference', '-infinity')";
+	value("SELECT trainer_deploy_model(id) FROM custom_models WHERE organization_id = '${\ org(4)}' AND status = 'succeeded' ORDER BY version LIMIT 1");
+	wait_until('a model serves', sub { value("SELECT count(*) FROM custom_models WHERE organization_id = '${\ org(4)}' AND is_active") == 1 });
+	my $tuned = value("SELECT fine_tuned_model_id FROM custom_models WHERE organization_id = '${\ org(4)}' AND is_active");
+	set_budget(4, 'inference', 1000, 'total');
+	answer_instead('x', 'content_filter', { prompt_tokens => 0, completion_tokens => 20, total_tokens => 20 }, model => $tuned);
+	$sandbox->fault(kind => 'status', status => 503, method => 'POST', path => '/v1/chat/completions', count => 3);
+	my $request = request_and_wait(comment(4, 1));
+	is(value("SELECT state, reason, rung FROM trainer_generation_requests WHERE id = '$request'"), 'done|answers of better models were withheld|1', 'the base model replies, when the ladder is climbed down again');
+	is(value("SELECT count(*) FILTER (WHERE withheld), count(*) FROM trainer_generations WHERE organization_id = '${\ org(4)}'"), '1|2', 'what was held back was asked for once');
+	is(value("SELECT spent_cents <= reserved_cents AND spent_cents = ($spent) FROM trainer_generation_requests WHERE id = '$request'"), 't', 'both were paid for, out of what was reserved');
+	ledger_is_right();
+	$sandbox->heal;
+	return 'paid once';
+});
+
+staged('M9', 'answers that do not say what they have used', sub {
+	$sandbox->heal;
+	my $spent = sub { return value("SELECT trainer_spent('${\ org(3)}', 'all', '-infinity')") };
+	set_budget(3, 'inference', 10000, 'total');
+	set_budget(3, 'all', 10000);
+	answer_instead('Fine.', 'stop');
+	my $before = $spent->();
+	is(value("SELECT try_reply(${\ comment(3, 3)}, $max_tokens)"), 'base', 'a reply in a session');
+	is(value("SELECT ${\ $spent->()} - $before = ${\ most(3, 3)}"), 't', '... has cost the most that it can');
+	$before = $spent->();
+	my $request = request_and_wait(comment(3, 3));
+	is(value("SELECT spent_cents = reserved_cents AND spent_cents = ${\ $spent->()} - $before FROM trainer_generation_requests WHERE id = '$request'"), 't', '... and one in the background');
+	ledger_is_right();
+	$sandbox->heal;
+	return 'taken to have cost the most';
 });
 
 staged('M6', 'the same without the look at what others hold, and without a look at all', sub {

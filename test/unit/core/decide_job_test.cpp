@@ -137,6 +137,7 @@ TEST(DecidePoll, ASuccessWithoutAResultFileStillHasEventsAndCheckpointsToFetch) 
 TEST(DecidePoll, ASuccessThatDoesNotNameItsModelYetIsLookedAtAgain) {
   RemoteJob job = remote_job("succeeded");
   job.fine_tuned_model.clear();
+  job.trained_tokens = 4200;
   Work work = poll_of();
   work.operation.misses = 3;
   Decision decision = decided(work, saw(job));
@@ -153,6 +154,7 @@ TEST(DecidePoll, ASuccessThatDoesNotNameItsModelYetIsLookedAtAgain) {
   EXPECT_EQ(decision.state, State::failed);
   EXPECT_EQ(decision.model.status, "failed");
   EXPECT_EQ(decision.model.error, Condition::model_deployment_failed);
+  EXPECT_EQ(decision.model.trained_tokens, 4200) << "it is billed all the same";
 }
 
 TEST(DecidePoll, AJobThatWasCancelledAtTheProviderEndsTheModelAndItsFiles) {
@@ -162,6 +164,12 @@ TEST(DecidePoll, AJobThatWasCancelledAtTheProviderEndsTheModelAndItsFiles) {
   EXPECT_EQ(decision.model.error, std::nullopt);
   EXPECT_EQ(next_of(decision), "delete_file(file-t) delete_file(file-v)");
   EXPECT_EQ(notices_of(decision), "training_cancelled");
+}
+
+TEST(DecidePoll, WhatWasTrainedUntilAJobWasCancelledIsBilled) {
+  RemoteJob job = remote_job("cancelled");
+  job.trained_tokens = 900;
+  EXPECT_EQ(decided(poll_of(), saw(job)).model.trained_tokens, 900);
 }
 
 TEST(DecideResult, TheLastValueOfEachColumnCountsOverTheEvents) {

@@ -135,10 +135,36 @@ TEST(DecideReply, ARefusalOfTheRequestIsNoFaultOfTheModel) {
 }
 
 TEST(DecideReply, AModelWhoseBreakerIsOpenIsPassedOver) {
-  const auto decision = pass_over(on_rung(0), "circuit breaker is open");
+  const auto decision = pass_over(on_rung(0), "circuit breaker is open", kMost);
   EXPECT_EQ(decision.rung, 1);
   EXPECT_EQ(decision.why, "fine_tuned: circuit breaker is open");
   EXPECT_FALSE(decision.is_model_fault);
+}
+
+TEST(DecideReply, TheOnlyModelWhoseBreakerIsOpenIsAskedLater) {
+  Reply reply = on_rung(0);
+  reply.rungs = 1;
+  const auto decision = pass_over(reply, "circuit breaker is open", kMost);
+  EXPECT_EQ(decision.state, ReplyState::ready);
+  EXPECT_EQ(decision.rung, 0);
+  EXPECT_EQ(decision.due_in, backoff(reply.attempt, kMost));
+}
+
+TEST(DecideReply, WhatWasHeldBackIsNotAskedForAndPaidForAgain) {
+  Outcome withheld = failed(Delivery::ok, 0, "content_filter");
+  withheld.completion.emplace();
+  const auto next = decide_reply(on_rung(0), withheld, kMost);
+  EXPECT_EQ(next.rung, 1);
+  EXPECT_EQ(next.first_rung, 1);
+  Reply reply = on_rung(2, kAttemptsOfRung - 1);
+  reply.first_rung = next.first_rung;
+  const auto again = decide_reply(reply, failed(Delivery::unknown, 503), kMost);
+  EXPECT_EQ(again.state, ReplyState::ready);
+  EXPECT_EQ(again.rung, 1);
+  EXPECT_EQ(again.first_rung, 1);
+  EXPECT_EQ(again.why, "answers of better models were withheld");
+  reply.rung = 1;
+  EXPECT_EQ(pass_over(reply, "circuit breaker is open", kMost).first_rung, 1);
 }
 
 TEST(ReplyState, NamesAreReadBack) {
