@@ -378,7 +378,7 @@ sub settle
 sub sql_error
 {
 	my ($node, $sql, $database) = @_;
-	my (undef, undef, $error) = $node->psql($database // 'postgres', "\\set VERBOSITY verbose\n$sql", on_error_stop => 1);
+	my (undef, undef, $error) = $node->psql_verbose($database // 'postgres', $sql);
 	my ($state) = ($error // '') =~ /(?:ERROR|FATAL):  (\w{5}):/;
 	return ($state // '', $error // '');
 }
