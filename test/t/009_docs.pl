@@ -96,7 +96,7 @@ my $sandbox = start_sandbox(job_seconds => 0.5);
 for my $page ('README.md', 'docs/erasure.md', 'docs/experiments.md', 'docs/feedback.md', 'docs/money.md', 'docs/monitoring.md', 'docs/notifications.md', 'docs/operations.md', 'docs/page.md', 'docs/quality.md', 'docs/security.md', 'docs/serving.md', 'docs/sql.md', 'docs/tokens.md')
 {
 	(my $name = $page) =~ s/\W/_/g;
-	my $node = new_node($name, $sandbox, 'trainer.poll_interval' => '100ms');
+	my $node = new_node($name, $sandbox, init => { same_system => 1 }, 'trainer.poll_interval' => '100ms');
 	$node->start;
 	$node->safe_psql('postgres', $app);
 	# The README binds the extension itself; the other pages begin where it ends.
