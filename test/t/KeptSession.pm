@@ -9,7 +9,7 @@ use warnings;
 use parent 'PostgreSQL::Test::Cluster';
 use DBI;
 use Fcntl qw(:flock);
-use PostgreSQL::Test::Utils;
+use PostgreSQL::Test::Utils ();  # whose functions are methods of a cluster too
 
 my $for_psql    = qr/\\|\b(?:COPY|LISTEN|ATOMIC|RULE)\b/i;
 my $may_be_kept = qr/^\s*SELECT\b/i;
