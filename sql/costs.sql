@@ -186,6 +186,30 @@ INSERT INTO trainer_generations (organization_id, comment_id, rung, reason, mode
 SELECT org(12), org(n), 'base', '', 'x', 1, (SELECT ab_test_id FROM ab_test_metrics WHERE difference = -0.5), 'custom', org(n) FROM generate_series(1, 100) AS n;
 SELECT base_model, recommended, won, lost, verdict FROM advice WHERE organization = 12 AND judged > 0;
 
+-- A newest one that is below the margin as a whole.
+SELECT test(12, 2, 1, -0.08, -0.12, -0.06, 'control', 1);
+SELECT base_model, recommended, won, lost, verdict FROM advice WHERE organization = 12 AND judged > 0;
+
+-- --- days are UTC's ---
+
+-- At any hour, one of the two zones has another day than UTC.
+SELECT (now() AT TIME ZONE 'UTC')::date AS today \gset
+INSERT INTO trainer_pricing (model, valid_from, training, input, cached, output, base_input, base_cached, base_output)
+SELECT 'gpt-3.5-turbo-0125', :'today'::date + d, 10 + d, 10 + d, 10 + d, 10 + d, 10 + d, 10 + d, 10 + d FROM generate_series(-1, 1) AS d;
+INSERT INTO trainer_generations (organization_id, comment_id, rung, reason, model, prompt_tokens, completion_tokens, response_time_ms, created_at)
+SELECT org(19), org(n::int), 'base', '', 'gpt-3.5-turbo-0125', 10000, 0, 1, at
+FROM unnest('{2026-03-10 23:30+00, 2026-03-11 00:30+00}'::timestamptz[]) WITH ORDINALITY AS r (at, n);
+CREATE FUNCTION days() RETURNS TABLE (training numeric, reply numeric, price numeric, days text) LANGUAGE sql AS $$
+  SELECT trainer_training_cost_cents('gpt-3.5-turbo-0125', 10000), trainer_inference_cost_cents('ft:gpt-3.5-turbo-0125:a::b', 10000, 0, 0),
+         (SELECT r.input_price FROM trainer_recommend_base_model(org(19)) AS r WHERE r.base_model = 'gpt-3.5-turbo-0125'),
+         (SELECT string_agg(to_char(c.day, 'YYYY-MM-DD'), ' ' ORDER BY c.day) FROM trainer_reply_costs(org(19), '2026-03-01') AS c)
+$$;
+SET timezone = 'Pacific/Kiritimati';
+SELECT * FROM days();
+SET timezone = 'Etc/GMT+12';
+SELECT * FROM days();
+SET timezone = 'UTC';
+
 -- --- who may look ---
 
 CREATE ROLE regress_costs_app;

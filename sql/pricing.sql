@@ -3,6 +3,8 @@ SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS trainer CASCADE;
 CREATE EXTENSION trainer CASCADE;
 RESET client_min_messages;
+-- Days of prices are UTC's.
+SET timezone = 'UTC';
 
 SELECT model, training, input, cached, output, seeded, source IS NOT NULL AS has_source FROM trainer_pricing ORDER BY model COLLATE "C";
 

@@ -45,10 +45,11 @@ AS $$
   -- Dollars per million tokens are cents per ten thousand. Before the first price is valid, the first one is the best known.
   -- A price that is no number is none; NaN sorts above Infinity.
   SELECT CASE WHEN training < 'Infinity' THEN trim_scale(trained_tokens * training / 10000) END
-  FROM @extschema@.trainer_pricing
+  -- Days are UTC's, as those of budgets are, whatever the session's time zone.
+  FROM @extschema@.trainer_pricing, (SELECT (now() AT TIME ZONE 'UTC')::date AS day) AS today
   WHERE @extschema@.trainer_base_snapshot(model) = @extschema@.trainer_base_snapshot(base_model)
-  ORDER BY valid_from <= current_date DESC,
-           CASE WHEN valid_from <= current_date THEN current_date - valid_from ELSE valid_from - current_date END,
+  ORDER BY valid_from <= today.day DESC,
+           CASE WHEN valid_from <= today.day THEN today.day - valid_from ELSE valid_from - today.day END,
            model = base_model DESC
   LIMIT 1
 $$;

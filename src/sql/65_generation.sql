@@ -1,7 +1,7 @@
 -- Serving: what a comment is answered with, by which model, and what it cost. The work is done by src/worker/generate.cpp.
 
 CREATE FUNCTION @extschema@.trainer_inference_cost_cents(
-  model text, prompt_tokens integer, cached_tokens integer, completion_tokens integer, on_day date DEFAULT current_date)
+  model text, prompt_tokens integer, cached_tokens integer, completion_tokens integer, on_day date DEFAULT (now() AT TIME ZONE 'UTC')::date)
 RETURNS numeric
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp

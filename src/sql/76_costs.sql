@@ -21,7 +21,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
   WITH reply AS (
-    SELECT g.rung <> 'base' AS is_custom, g.model, g.created_at::date AS day, coalesce(v.set_id, g.id) AS try, g.cost_cents, g.prompt_tokens,
+    SELECT g.rung <> 'base' AS is_custom, g.model, (g.created_at AT TIME ZONE 'UTC')::date AS day, coalesce(v.set_id, g.id) AS try, g.cost_cents, g.prompt_tokens,
            coalesce(g.cached_tokens, 0) AS cached_tokens, g.completion_tokens, g.prompt_tokens + g.completion_tokens IS NOT NULL AS is_counted, usable.is_usable
              AND row_number() OVER (PARTITION BY g.comment_id, usable.is_usable
                                     ORDER BY v.chosen_at IS NOT NULL DESC, g.response_id IS NOT NULL DESC, g.created_at DESC, g.id) = 1 AS is_kept
@@ -198,7 +198,7 @@ AS $$
          trim_scale(round(cost.training + cost.reply * (SELECT coalesce(sum(r.of_month), 0) FROM reply AS r), 4))
   FROM base AS b
   CROSS JOIN LATERAL (SELECT CASE b.kind WHEN 'exemplar' THEN 0 ELSE @extschema@.trainer_training_cost_cents(b.base_model, 10000) END AS price) AS t
-  CROSS JOIN LATERAL @extschema@.trainer_inference_prices(CASE b.kind WHEN 'fine_tuned' THEN 'ft:' || b.base_model || ':' ELSE b.base_model END, current_date) AS p
+  CROSS JOIN LATERAL @extschema@.trainer_inference_prices(CASE b.kind WHEN 'fine_tuned' THEN 'ft:' || b.base_model || ':' ELSE b.base_model END, (now() AT TIME ZONE 'UTC')::date) AS p
   -- Of replies of its kind, since each kind has prompts of its own; where there are none, of all.
   LEFT JOIN LATERAL (
     SELECT sum(r.n * r.prompt) / sum(r.n) AS prompt, sum(r.n * r.cached) / sum(r.n) AS cached, sum(r.n * r.completion) / sum(r.n) AS completion
@@ -251,7 +251,7 @@ BEGIN
              WHEN p.judged < 50 THEN format('Too few judged replies: %s, of 50 that are needed.', p.judged)
              ELSE concat(
                CASE WHEN chosen.is_it THEN 'The cheapest that holds the quality' WHEN p.holds AND p.month_cost_cents IS NULL THEN 'Holds the quality, and its cost is not known'
-                    WHEN p.holds THEN 'Holds the quality, and costs more' WHEN p.upper < 0 THEN 'Does not hold the quality'
+                    WHEN p.holds THEN 'Holds the quality, and costs more' WHEN p.upper <= - margin THEN 'Does not hold the quality'
                     ELSE 'Not shown to hold the quality' END,
                CASE WHEN p.is_best THEN '; no other is approved more.'
                     ELSE format(': approval %s from %s (between %s and %s, by %s); the margin is %s (trainer.retrain_margin).',
