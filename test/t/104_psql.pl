@@ -26,7 +26,9 @@ sub shown
 	return $out;
 }
 
-sub widest { my $most = 0; foreach (map { s/\s+$//r } split /\n/, $_[0]) { $most = length if length > $most } return $most }
+# In columns of a terminal: some characters take two.
+sub columns { my $wide = () = $_[0] =~ /\p{East_Asian_Width=Wide}|\p{East_Asian_Width=Fullwidth}/g; return $wide + length $_[0] }
+sub widest { my $most = 0; foreach (map { columns(s/\s+$//r) } split /\n/, $_[0]) { $most = $_ if $_ > $most } return $most }
 
 sub fits
 {
@@ -35,7 +37,7 @@ sub fits
 	my $rows = () = $out =~ /^(?! *[-+]+$)./mg;
 	cmp_ok($rows, '>', 1, "$query: there are rows to look at");
 	like($out, $_, "... and it shows $_") foreach @patterns;
-	cmp_ok(widest($out), '<=', 120, "$query: no line is longer than 120") or diag(grep { length > 120 } map { utf8::encode($_); "$_\n" } split /\n/, $out);
+	cmp_ok(widest($out), '<=', 120, "$query: no line is longer than 120") or diag(grep { columns($_) > 120 } map { utf8::encode($_); "$_\n" } split /\n/, $out);
 	return;
 }
 
@@ -46,7 +48,7 @@ value("SELECT trainer_pause_worker('The database is being moved to another machi
 value(<<'SQL');
 INSERT INTO custom_models (organization_id, name, version, base_model, status, provider_status, fine_tuned_model_id, kind, current_step, total_steps, training_loss, validation_loss, training_started_at,
                            estimated_finish, training_cost_cents, user_approval_rate, deployed_at, error_code, error_message, is_active)
-SELECT o.id, CASE n % 4 WHEN 0 THEN repeat('Retraining of the corner oven''s roasts, ', 6) WHEN 1 THEN repeat('x', 255) WHEN 2 THEN 'Пекарня на углу и её ответы' ELSE E'a tab\t, an escape \x1b[31m and a line\nbreak' END,
+SELECT o.id, CASE n % 6 WHEN 4 THEN repeat('街角のパン屋', 20) WHEN 5 THEN repeat('🍞 a 🥐', 30) WHEN 0 THEN repeat('Retraining of the corner oven''s roasts, ', 6) WHEN 1 THEN repeat('x', 255) WHEN 2 THEN 'Пекарня на углу и её ответы' ELSE E'a tab\t, an escape \x1b[31m and a line\nbreak' END,
        100000 + n, CASE n % 3 WHEN 0 THEN 'gpt-4o-mini-2024-07-18' WHEN 1 THEN 'ft:gpt-4o-mini-2024-07-18:corner-oven:corner-oven-roasts:AbCd1234' ELSE repeat('b', 256) END,
        s.status, 'running', 'ft:gpt-4o-mini-2024-07-18:corner-oven::AbCd1234', 'fine_tuned', 99999, 100000, 12345.678912345, 98765.4321, now() - interval '40 days',
        '2026-12-31 23:59:59.999+00', 123456789012.345678, 0.99, now(), 'server_error', repeat('It broke. ', 30), s.status = 'deployed'
@@ -69,7 +71,7 @@ SQL
 
 cmp_ok(widest(shown('TABLE custom_models')), '>', 120, 'the measure finds a line that is too long');
 my $org = substr(org(1), 0, 8);
-fits('TABLE trainer_progress', qr/^ $org \| Retraining of/m, qr/\[[#.]{10}\] +\d+%/, qr/2027-01-01 05:29/, qr/Rate limit reached for/, qr/\.\.\.$/m, qr/\x{41f}\x{435}\x{43a}\x{430}\x{440}\x{43d}\x{44f} /);
+fits('TABLE trainer_progress', qr/^ $org \| Retraining/m, qr/\[[#.]{10}\] +\d+%/, qr/2027-01-01 05:29/, qr/Rate limit reached/, qr/\.\.\.$/m, qr/\x{41f}\x{435}\x{43a}\x{430}\x{440}\x{43d}\x{44f} /);
 fits('TABLE trainer_models', qr/100009 \| deployed +\| t/, qr/gpt-4o-mini-2024-\+?/, qr/12345\.6789/, qr/123456789012\.35/);
 fits('TABLE trainer_operations_pending', qr/upload_validation_file/, qr/429/, qr/rate_limit_exceeded/);
 fits('TABLE trainer_events', qr/^ 999\d{4} \|/m, qr/regression_rolled_back/, qr/reason: Because of a/);
@@ -77,6 +79,9 @@ value("SELECT trainer_set_budget('${\ org(1)}', s, 1234567.89) FROM unnest('{tra
 fits('TABLE trainer_budget_status', qr/inference +\| month +\| +1234567\.89/);
 fits('SELECT * FROM trainer_worker_status()', qr/being moved/);
 fits('SELECT * FROM trainer_check()', qr/original_text/, qr/trainer_resume_worker\(\)/);
+
+is(value("SELECT trainer_fit('街角のパン屋', 8, 2)"), "街角のパ\nン屋", 'characters of two columns');
+is(value("SELECT trainer_fit(repeat('🍞', 9), 8, 1)"), '🍞🍞...', '... cut off');
 
 # Lines are broken between words where there are any, nothing is lost before the last line, and texts that fit are as they are.
 is(value("SELECT trainer_fit('one two three four', 9)"), "one two\nthree\nfour", 'by words');
