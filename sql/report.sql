@@ -94,6 +94,17 @@ SELECT (regexp_match(:'page', 'style-src ''(sha256-[^'']+)'''))[1] = 'sha256-' |
 SELECT (trainer_set_budget(org(1), 'all', 500)).limit_cents;
 SELECT times(page(1, 'Spends nothing'), '<caption>Budgets') AS budgets, times(page(1, 'Spends nothing'), 'No costs yet') AS no_costs;
 
+-- --- how much of it there is ---
+-- The page is bounded, however many versions have served and whatever has happened.
+INSERT INTO organizations VALUES (org(5), 'plus');
+INSERT INTO custom_models (organization_id, name, version, base_model, status, kind, created_at, deployed_at)
+SELECT org(5), 'many', n, 'gpt-4o-mini-2024-07-18', 'retired', 'fine_tuned', at, at FROM (SELECT n, '2026-06-14 00:00+00'::timestamptz - (2000 - n) * interval '1 hour' AS at FROM generate_series(1, 2000) AS n) AS v;
+INSERT INTO model_feedback (organization_id, custom_model_id, feedback_type, created_at)
+SELECT org(5), id, 'approved', deployed_at FROM custom_models WHERE organization_id = org(5);
+INSERT INTO trainer_event_log (organization_id, kind, detail) SELECT org(5), 'model_deployed', '{}' FROM generate_series(1, 2000);
+SELECT octet_length(page(5)) < 100000 AS is_small, times(page(5), '<line class="r"') BETWEEN 50 AND 300 AS rules_are_bounded, times(page(5), '<li><time') AS events,
+       xmlparse(DOCUMENT page(5)) IS NOT NULL AS well_formed;
+
 -- --- with the caller's rights ---
 CREATE ROLE trainer_regress_report_app;
 CREATE ROLE trainer_regress_report_analyst;

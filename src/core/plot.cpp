@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "core/markup.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr double kCharacter = 7.4;  // the widest that a character of 12 px is on average
 constexpr std::size_t kMostPoints = 240;
+constexpr double kRuleGap = 6;  // pixels: of rules that are nearer to each other one is drawn
 
 constexpr std::array<const char*, 6> kDashes{"", "6 3", "2 3", "8 3 2 3", "12 3", "4 2"};
 
@@ -218,10 +220,11 @@ class Drawing {
 
   void append_all(std::string& out, Mark mark) const {
     double free = 0;
+    std::set<long> ruled;
     for (std::size_t n = 0; n < points_.size(); ++n) {
       if (plot_.series[n].mark != mark || points_[n].empty()) continue;
       if (mark == Mark::bar) append_bars(out, n);
-      if (mark == Mark::rule) free = append_rules(out, n, free);
+      if (mark == Mark::rule) free = append_rules(out, n, free, ruled);
       if (mark == Mark::line || mark == Mark::interval) append_curve(out, n);
     }
   }
@@ -240,10 +243,12 @@ class Drawing {
     }
   }
 
-  double append_rules(std::string& out, std::size_t n, double free) const {
+  // A gap of the width has one rule at most, so that a drawing is bounded however many there are.
+  double append_rules(std::string& out, std::size_t n, double free, std::set<long>& ruled) const {
     for (const PlotPoint& point : points_[n]) {
       const double width = width_of(plot_.series[n].name);
       const double x = x_of(point.x);
+      if (!ruled.insert(std::lround(x / kRuleGap)).second) continue;
       const double from = std::clamp(x - width / 2, 0.0, std::max(0.0, width_ - width));
       append_line(out, "r", x, top(), x, bottom());
       if (from < free || from + width > width_) continue;

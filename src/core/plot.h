@@ -45,7 +45,7 @@ struct Plot {
 };
 
 // In a view box of width x height: at least 200 x 120. Points that are not plotted (plot_axis.h) are left out, and of a
-// long line those that nobody would see.
+// long line those that nobody would see; so are rules that would stand on each other.
 std::string svg_of(const Plot& plot, double width, double height, std::string_view css_class);
 
 // What belongs to which series, as a list; nothing where there is one series only.
