@@ -66,14 +66,16 @@ std::uint32_t v4_of(const unsigned char* bytes) {
   return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 | bytes[3];
 }
 
-// Global unicast is 2000::/3; the transition prefixes in it count as the IPv4 address that they hold.
+// Global unicast is 2000::/3. What carries an IPv4 address counts as that one; where a gateway of somebody's own may
+// find one anywhere in it (64:ff9b:1::/48), and Teredo, whose 2001::/32 lies in the protocol assignments, lead nowhere.
 bool is_private_v6(const unsigned char* b) {
   const auto starts = [&](std::initializer_list<unsigned char> prefix) {
     return std::equal(prefix.begin(), prefix.end(), b);
   };
-  if (starts({0x00, 0x64, 0xFF, 0x9B})) return is_private_v4(v4_of(b + 12));                    // NAT64
-  if (starts({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF})) return is_private_v4(v4_of(b + 12));  // mapped
-  if (starts({0x20, 0x02})) return is_private_v4(v4_of(b + 2));                                 // 6to4
+  if (starts({0, 0x64, 0xFF, 0x9B, 0, 0, 0, 0, 0, 0, 0, 0})) return is_private_v4(v4_of(b + 12));  // NAT64
+  if (starts({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF})) return is_private_v4(v4_of(b + 12));     // mapped
+  if (starts({0x20, 0x02})) return is_private_v4(v4_of(b + 2));                                    // 6to4
+  if (starts({0x20, 0x01}) && b[2] < 2) return true;  // 2001::/23, protocol assignments
   return (b[0] & 0xE0) != 0x20;
 }
 

@@ -29,13 +29,29 @@ TEST(Address, ThePublicNameOfAProviderLeadsToNoPrivateAddress) {
                               "192.168.1.1",     "169.254.169.254", "0.0.0.0",    "100.64.0.1", "224.0.0.1",
                               "255.255.255.255", "192.0.0.1",       "198.18.0.1", "::1",        "::",
                               "fe80::1",         "fc00::1",         "fd12::1",    "ff02::1",    "::ffff:10.0.0.1",
-                              "64:ff9b::7f00:1", "2002:a00:1::",    "fec0::1"}) {
+                              "fec0::1"}) {
     EXPECT_FALSE(reachable(Reach::the_world, address)) << address;
     EXPECT_TRUE(reachable(Reach::anywhere, address)) << address;
   }
   for (const char* address :
        {"104.18.7.192", "172.32.0.1", "172.15.0.1", "11.0.0.1", "128.0.0.1", "192.169.0.1", "2606:4700::1",
         "2001:4860:4860::8888", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::"}) {
+    EXPECT_TRUE(reachable(Reach::the_world, address)) << address;
+  }
+}
+
+// Of each what wraps 10.0.0.1, 127.0.0.1 or 169.254.169.254.
+TEST(Address, NoTransitionPrefixLeadsToAPrivateAddress) {
+  for (const char* address : {
+           "64:ff9b::a00:1", "64:ff9b::7f00:1", "64:ff9b::169.254.169.254",                             // NAT64
+           "64:ff9b:1::10.0.0.1", "64:ff9b:1:a00:0:100::", "64:ff9b:1::808:808", "64:ff9b:0:1::1",      // of one's own
+           "2001::a00:1", "2001:0:808:808:0:0:f5ff:fffe", "2001:0:a00:1:0:0:f7f7:f7f7", "2001:1ff::1",  // Teredo
+           "2002:a00:1::", "2002:7f00:1::1", "2002:a9fe:a9fe::1",                                       // 6to4
+       }) {
+    EXPECT_FALSE(reachable(Reach::the_world, address)) << address;
+    EXPECT_FALSE(reachable(Reach::loopback, address)) << address;
+  }
+  for (const char* address : {"64:ff9b::808:808", "2002:808:808::", "2001:200::1", "2001:4860:4860::8888"}) {
     EXPECT_TRUE(reachable(Reach::the_world, address)) << address;
   }
 }
