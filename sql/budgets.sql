@@ -146,6 +146,14 @@ SELECT trainer_request_generation(comment(1), '{"max_tokens": 100}') AS one \gse
 UPDATE trainer_generation_requests SET state = 'sending' WHERE id = :'one';
 DELETE FROM trainer_generation_requests WHERE id = :'one';
 SELECT used_cents - :most AS used, reserved_cents FROM trainer_budget_status;
+-- One answer does not say what it used: the sum is what was reserved, whether one that does say came before it or after.
+SELECT scope, period FROM trainer_set_budget(org(2), 'all', :most * 9, 'total');
+SELECT trainer_request_generation(comment(1), '{"max_tokens": 100}') AS after, trainer_request_generation(comment(1), '{"max_tokens": 100}') AS before \gset
+UPDATE trainer_generation_requests SET state = 'sending' WHERE id IN (:'after', :'before');
+UPDATE trainer_generation_requests SET spent_cents = spent_cents + CASE id WHEN :'after' THEN 0.5 END WHERE id IN (:'after', :'before');
+UPDATE trainer_generation_requests SET spent_cents = spent_cents + CASE id WHEN :'before' THEN 0.5 END WHERE id IN (:'after', :'before');
+UPDATE trainer_generation_requests SET state = 'writing' WHERE id IN (:'after', :'before');
+SELECT sum(l.amount_cents) = :most AS the_most FROM trainer_ledger AS l WHERE l.request_id IN (:'after', :'before') GROUP BY l.request_id;
 SELECT ok, detail FROM trainer_examine() WHERE check_name = 'ledger';
 -- A model without a price.
 SET trainer.default_base_model = 'gpt-99';

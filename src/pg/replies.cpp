@@ -62,11 +62,12 @@ constexpr const char* kClaimed =
     "@extschema@.trainer_generation_requests"
     " WHERE id = $1::uuid AND attempt = $2 AND epoch = $3 AND state = 'sending' FOR UPDATE";
 
-// What was reserved for the request covers it. An answer that does not say what it used has cost what it can have.
+// What was reserved for the request covers it. An answer that does not say what it used makes the sum unknown, whatever
+// the answers before and after it say.
 constexpr const char* kSpend =
     "WITH made AS (UPDATE @extschema@.trainer_generations SET reserved = true WHERE id = $2 RETURNING cost_cents)"
     " UPDATE @extschema@.trainer_generation_requests q"
-    "  SET spent_cents = coalesce(q.spent_cents + made.cost_cents, q.reserved_cents) FROM made WHERE q.id = $1::uuid";
+    "  SET spent_cents = q.spent_cents + made.cost_cents FROM made WHERE q.id = $1::uuid";
 
 constexpr const char* kKeep =
     "UPDATE @extschema@.trainer_generation_requests SET state = 'writing', tries = 0, response_text = $2,"

@@ -153,6 +153,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+  -- One of unknown cost has cost what was reserved.
   IF NEW.spent_cents <> OLD.reserved_cents THEN
     INSERT INTO @extschema@.trainer_ledger (organization_id, kind, entry, amount_cents, request_id, counts_at)
       VALUES (OLD.organization_id, 'inference', CASE NEW.spent_cents WHEN 0 THEN 'released' ELSE 'settled' END,
@@ -350,7 +351,7 @@ AS $$
     FROM (SELECT x.organization_id, x.request_id AS id, sum(x.amount_cents) AS booked FROM @extschema@.trainer_ledger AS x
           WHERE x.request_id IS NOT NULL GROUP BY 1, 2) AS l
     JOIN @extschema@.trainer_generation_requests AS q ON q.organization_id = l.organization_id AND q.id = l.id
-    CROSS JOIN LATERAL (SELECT CASE WHEN q.state IN ('ready', 'sending') THEN q.reserved_cents ELSE q.spent_cents END AS cost) AS c
+    CROSS JOIN LATERAL (SELECT CASE WHEN q.state IN ('ready', 'sending') THEN q.reserved_cents ELSE coalesce(q.spent_cents, q.reserved_cents) END AS cost) AS c
     WHERE l.booked <> c.cost
     UNION ALL
     SELECT format('sums of %s of organization %s: %s of %s', l.kind, l.organization_id, s.sum, l.booked)
