@@ -220,6 +220,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
   margin double precision;
+  least_judged CONSTANT bigint := 50;
 BEGIN
   PERFORM @extschema@.trainer_progress_bar(0, 1);  -- loads the library, which brings the setting
   margin := current_setting('trainer.retrain_margin')::double precision;
@@ -229,12 +230,12 @@ BEGIN
              coalesce(e.tests_won, 0) AS won, coalesce(e.tests_lost, 0) AS lost
       FROM @extschema@.trainer_base_costs($1) AS c LEFT JOIN @extschema@.trainer_base_evidence($1) AS e ON e.base_model = c.base_model AND e.kind = c.kind),
     best AS MATERIALIZED (
-      SELECT c.* FROM candidate AS c WHERE c.judged >= 50
+      SELECT c.* FROM candidate AS c WHERE c.judged >= least_judged
       ORDER BY c.approved::numeric / c.judged DESC, c.judged DESC, c.base_model COLLATE "C", c.kind LIMIT 1),
     compared AS MATERIALIZED (
       SELECT c.*, b.base_model AS best, (c.base_model, c.kind) = (b.base_model, b.kind) AS is_best, t.lower IS NOT NULL AS is_tested,
              CASE WHEN t.lower IS NOT NULL THEN t.difference ELSE d.difference END AS difference, coalesce(t.lower, d.lower) AS lower, coalesce(t.upper, d.upper) AS upper
-      FROM candidate AS c LEFT JOIN best AS b ON c.judged >= 50
+      FROM candidate AS c LEFT JOIN best AS b ON c.judged >= least_judged
       LEFT JOIN LATERAL @extschema@.trainer_mean_difference(c.judged, c.approved, c.approved, b.judged, b.approved, b.approved) AS d ON true
       LEFT JOIN LATERAL @extschema@.trainer_base_test($1, c.base_model, c.kind, b.base_model, b.kind) AS t ON true),
     judged AS (
@@ -248,7 +249,7 @@ BEGIN
            round(p.mean_score, 4), p.won, p.lost,
            CASE
              WHEN p.versions = 0 THEN 'Not tried: no version of this organization was made from it.'
-             WHEN p.judged < 50 THEN format('Too few judged replies: %s, of 50 that are needed.', p.judged)
+             WHEN p.judged < least_judged THEN format('Too few judged replies: %s, of %s that are needed.', p.judged, least_judged)
              ELSE concat(
                CASE WHEN chosen.is_it THEN 'The cheapest that holds the quality' WHEN p.holds AND p.month_cost_cents IS NULL THEN 'Holds the quality, and its cost is not known'
                     WHEN p.holds THEN 'Holds the quality, and costs more' WHEN p.upper <= - margin THEN 'Does not hold the quality'
