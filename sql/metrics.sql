@@ -73,6 +73,19 @@ SELECT * FROM metrics('ab_tests|rollouts|running');
 UPDATE trainer_rollouts SET state = 'rolled_back', ended_at = now();
 DELETE FROM ab_tests WHERE ended_at IS NOT NULL;
 SELECT * FROM metrics('ab_tests|rollouts|running');
+-- Each arm of what runs, by its own outcomes, as they were when the worker last looked.
+INSERT INTO ab_tests (id, organization_id, custom_model_id, traffic, unit, metric, alpha, planned_units, stop_on_decision, ends_at)
+  VALUES (model(5), org(1), model(1), 0.5, 'comment', 'cost_cents', 0.05, 1000, true, now());
+INSERT INTO ab_test_metrics (organization_id, ab_test_id, metric, is_primary, outcome_window) SELECT org(1), model(5), m, false, '1 day' FROM unnest('{user_approval,cost_cents}'::text[]) m;
+INSERT INTO custom_models (id, organization_id, name, version, base_model, status) VALUES (model(7), org(2), 'n', 2, 'gpt-4o', 'succeeded');
+INSERT INTO trainer_rollouts (organization_id, custom_model_id, unit, steps, guardrails, policy, evidence) SELECT org(2), model(7), 'comment', '[1]', '[]', '{}',
+  '[{"metric": "answered", "canary_n": 5, "canary_mean": 1, "control_n": 5, "control_mean": 1}, {"metric": "user_approval", "canary_n": 40, "canary_mean": 0.75, "control_n": 0, "control_mean": null}]';
+SELECT * FROM metrics('arm');
+UPDATE ab_test_metrics SET custom_n = 30, custom_mean = 0.6, control_n = 20, control_mean = 0.55 WHERE metric = 'user_approval';
+SELECT * FROM metrics('arm');
+UPDATE ab_tests SET status = 'completed', ended_at = now() WHERE id = model(5);
+UPDATE trainer_rollouts SET state = 'cancelled', ended_at = now() WHERE state = 'running';
+SELECT * FROM metrics('arm');
 INSERT INTO trainer_drift_streams (organization_id, stream, begins_at, seen_at, since, is_worse)
   VALUES (org(1), 'errors', now(), now(), now(), true), (org(2), 'errors', now(), now(), now(), true), (org(3), 'errors', now(), now(), now(), false),
          (org(4), 'errors', now(), now(), NULL, false), (org(1), 'platform_mix', now(), now(), now(), false);
@@ -93,6 +106,25 @@ INSERT INTO custom_models (organization_id, name, version, base_model, status, i
   SELECT org(n), 'n', 2, 'gpt-4o', 'deployed', true, 'ft:' || n, now() + n * interval '1 s' FROM generate_series(1000, 1299) n;
 SELECT name, count(*), min(labels ->> 'organization_id') AS oldest FROM trainer_metrics WHERE name LIKE 'trainer\_model\_%' GROUP BY 1 ORDER BY 1;
 SELECT count(*) - (SELECT series FROM before) AS more FROM trainer_metrics WHERE name NOT LIKE 'trainer\_model\_%';
+INSERT INTO ab_tests (organization_id, custom_model_id, traffic, unit, metric, alpha, planned_units, stop_on_decision, started_at, ends_at)
+  SELECT m.organization_id, m.id, 0.5, 'comment', 'user_approval', 0.05, 1000, true, m.serving_since, now() FROM custom_models AS m WHERE m.serving_since > now() + interval '1 s';
+INSERT INTO ab_test_metrics (organization_id, ab_test_id, metric, is_primary, outcome_window, custom_n, custom_mean, control_n, control_mean)
+  SELECT t.organization_id, t.id, 'user_approval', true, '1 day', 10, 0.5, 10, 0.5 FROM ab_tests AS t WHERE t.status = 'running';
+SELECT name, count(*), min(labels ->> 'organization_id') AS oldest FROM trainer_metrics WHERE name LIKE 'trainer\_arm\_%' GROUP BY 1 ORDER BY 1;
+
+-- --- what has two homes is the same in both: the states that a table allows, and those that are told of ---
+
+SELECT t.allowed_by AS home, t.known = ARRAY(SELECT m[1] FROM pg_constraint AS c, regexp_matches(pg_get_constraintdef(c.oid), '''(\w+)''', 'g') AS m
+                                             WHERE c.conrelid = t.allowed_by AND c.contype = 'c' AND pg_get_constraintdef(c.oid) ~ ('^CHECK \(\(+' || t.column_name || '(\)?::text)? = ANY')
+                                             ORDER BY m[1] COLLATE "C") AS same
+FROM (SELECT 'custom_models'::regclass AS allowed_by, 'status' AS column_name, array_agg(labels ->> 'status' ORDER BY labels ->> 'status' COLLATE "C") AS known FROM trainer_metrics WHERE name = 'trainer_models'
+      UNION ALL SELECT 'trainer_drift_streams', 'stream', array_agg(stream ORDER BY stream COLLATE "C") FROM trainer_drift_stream_list()
+      UNION ALL SELECT 'trainer_webhook_deliveries', 'state', array_agg(s ORDER BY s COLLATE "C")
+        FROM (SELECT coalesce(labels ->> 'state', labels ->> 'result') AS s FROM trainer_metrics WHERE name ~ '^trainer_webhook_messages') AS m
+      UNION ALL SELECT q.of::regclass, 'state', array_agg(s ORDER BY s COLLATE "C")
+        FROM (VALUES ('operations', 'trainer_operations', '{done,failed,cancelled}'::text[]), ('replies', 'trainer_generation_requests', '{done,failed}')) AS q (queue, of, ended)
+        CROSS JOIN LATERAL (SELECT m.labels ->> 'state' AS s FROM trainer_metrics AS m WHERE m.name = 'trainer_queue_items' AND m.labels ->> 'queue' = q.queue UNION ALL SELECT unnest(q.ended)) AS m
+        GROUP BY q.of) AS t ORDER BY 1;
 SELECT * FROM metrics('serving');
 
 -- --- the text ---

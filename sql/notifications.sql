@@ -78,6 +78,13 @@ SELECT right(n.organization_id::text, 1) AS org, n.payload ->> 'kind' AS kind, w
 FROM trainer_webhook_deliveries AS d JOIN trainer_notifications AS n ON n.id = d.notification_id JOIN trainer_webhooks AS w ON w.id = d.webhook_id ORDER BY n.id;
 SELECT ok, regexp_replace(detail, 'organization \S+', 'organization ...', 'g') AS detail FROM trainer_check_webhooks();
 
+-- Disabled, a webhook cancels what it has yet to send; enabled again, it does not send it.
+UPDATE trainer_webhook_deliveries SET state = 'delivered', finished_at = now() WHERE id = (SELECT id FROM trainer_webhook_deliveries ORDER BY notification_id LIMIT 1);
+UPDATE trainer_webhooks SET enabled = false WHERE organization_id = org(1);
+UPDATE trainer_webhooks SET enabled = true WHERE organization_id = org(1);
+SELECT w.url, d.state, d.last_error, d.finished_at IS NOT NULL AS finished FROM trainer_webhook_deliveries AS d JOIN trainer_webhooks AS w ON w.id = d.webhook_id ORDER BY d.notification_id;
+SELECT labels ->> 'result' AS result, value FROM trainer_metrics WHERE name = 'trainer_webhook_messages_total' ORDER BY 1;
+
 -- What goes takes the rest along: a webhook its messages, an event its notification, an organization its webhook.
 DELETE FROM trainer_webhooks WHERE organization_id IS NULL;
 DELETE FROM trainer_event_log WHERE kind = 'drift';
@@ -85,6 +92,8 @@ SELECT n.payload ->> 'kind' AS kind, count(d.id) AS messages FROM trainer_notifi
 DELETE FROM organizations WHERE id = org(2);
 SELECT url FROM trainer_webhooks;
 SELECT count(*) FROM trainer_erase(org(1));
+-- A counter does not go down.
+SELECT labels ->> 'result' AS result, value FROM trainer_metrics WHERE name = 'trainer_webhook_messages_total' ORDER BY 1;
 SELECT (SELECT count(*) FROM trainer_webhooks) AS webhooks, (SELECT count(*) FROM trainer_notifications WHERE organization_id = org(1)) AS notifications, (SELECT count(*) FROM trainer_webhook_deliveries) AS messages;
 
 -- A message that another database has made pauses the worker.

@@ -21,6 +21,9 @@ std::optional<Error> check_key(std::string_view key);
 // (invalid_argument) name the path and the reason.
 Result<std::string> read_key_file(const std::string& path);
 
+// `called`: what errors say in the place of the path, where those see them who should not know it.
+Result<std::string> read_key_file(const std::string& path, const std::string& called);
+
 // The same demands on the file, its content unread; for a setting whose file may yet be written: a file that does not
 // exist is fine, and so is an empty path.
 std::optional<Error> check_key_file(const std::string& path);

@@ -60,6 +60,7 @@ struct Generation {
   core::Completion completion;
   std::int64_t response_time_ms = 0;  // of the request that was answered
   bool withheld = false;              // paid for and not used: filtered, or empty
+  bool is_fallback = false;           // a better rung was there; counted, not recorded
   Assignment assignment;              // empty: none
 };
 struct RecordedGeneration {

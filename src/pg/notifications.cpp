@@ -44,10 +44,15 @@ constexpr const char* kNextDue =
     // Nearly always nothing waits, however many webhooks there are.
     " WHERE w.enabled AND EXISTS (SELECT FROM @extschema@.trainer_webhook_deliveries WHERE " LIVE ")";
 
+// The webhook's row first, as whoever disables one has it.
 constexpr const char* kRecord =
-    "WITH mine AS (UPDATE @extschema@.trainer_webhook_deliveries SET state = $4, due_at = now() + $5 * interval '1 ms',"
+    "WITH hook AS MATERIALIZED (SELECT w.id FROM @extschema@.trainer_webhooks w"
+    "  WHERE w.id = (SELECT webhook_id FROM @extschema@.trainer_webhook_deliveries WHERE id = $1::uuid)"
+    "  FOR NO KEY UPDATE),"
+    " mine AS (UPDATE @extschema@.trainer_webhook_deliveries SET state = $4, due_at = now() + $5 * interval '1 ms',"
     "  last_http_status = $6::integer, last_error = $7, finished_at = CASE WHEN $4 <> 'ready' THEN now() END"
-    "  WHERE id = $1::uuid AND attempt = $2 AND epoch = $3 AND state = 'sending' RETURNING webhook_id)"
+    "  WHERE id = $1::uuid AND webhook_id = (SELECT id FROM hook) AND attempt = $2 AND epoch = $3 AND state = 'sending'"
+    "  RETURNING webhook_id)"
     " UPDATE @extschema@.trainer_webhooks w SET free_at = now() + $8 * interval '1 ms', failures = $9::integer,"
     // Another URL has been set meanwhile: what the former one says does not count.
     "  enabled = w.enabled AND NOT ($10 AND w.url = $11),"

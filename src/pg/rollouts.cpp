@@ -83,9 +83,14 @@ std::string evidence_of(const std::vector<stats::Guardrail>& guardrails, const s
   for (std::size_t n = 0; n < decision.readings.size(); ++n) {
     const stats::Guardrail& guardrail = guardrails[n];
     const stats::GuardrailReading& reading = decision.readings[n];
+    // Of logarithms it would say nothing to anybody.
+    const auto mean = [&](const stats::Moments& arm) {
+      return json_number(guardrail.log_e_harm && arm.n > 0 ? arm.mean : NAN);
+    };
     if (n > 0) json += ", ";
     json += "{\"metric\": \"" + guardrail.name + "\", \"canary_n\": " + std::to_string(guardrail.canary.n) +
-            ", \"control_n\": " + std::to_string(guardrail.control.n) + ", \"effect\": " + json_number(reading.effect) +
+            ", \"control_n\": " + std::to_string(guardrail.control.n) + ", \"canary_mean\": " + mean(guardrail.canary) +
+            ", \"control_mean\": " + mean(guardrail.control) + ", \"effect\": " + json_number(reading.effect) +
             ", \"lower\": " + json_number(reading.lower) + ", \"limit\": " + json_number(reading.limit) +
             ", \"harm_upper\": " + json_number(reading.harm_upper) +
             ", \"e_harm\": " + json_number(guardrail.log_e_harm ? std::exp(*guardrail.log_e_harm) : NAN) +

@@ -42,7 +42,7 @@ CREATE TABLE @extschema@.trainer_webhook_deliveries (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
   notification_id bigint NOT NULL UNIQUE REFERENCES @extschema@.trainer_notifications ON DELETE CASCADE,
   webhook_id uuid NOT NULL REFERENCES @extschema@.trainer_webhooks ON DELETE CASCADE,
-  state text NOT NULL DEFAULT 'ready' CHECK (state IN ('ready', 'sending', 'delivered', 'failed')),
+  state text NOT NULL DEFAULT 'ready' CHECK (state IN ('ready', 'sending', 'delivered', 'failed', 'cancelled')),
   due_at timestamptz NOT NULL DEFAULT now(),
   attempt integer NOT NULL DEFAULT 0,
   epoch bigint NOT NULL DEFAULT 0,
@@ -56,6 +56,8 @@ CREATE INDEX trainer_webhook_deliveries_due ON @extschema@.trainer_webhook_deliv
   WHERE state IN ('ready', 'sending');
 COMMENT ON TABLE @extschema@.trainer_webhook_deliveries IS 'notifications on their way to a webhook, and what came of it';
 COMMENT ON COLUMN @extschema@.trainer_webhook_deliveries.id IS 'the webhook-id of the message, the same at every try';
+COMMENT ON COLUMN @extschema@.trainer_webhook_deliveries.state IS
+  'ready and sending: on its way; delivered; failed: refused for good or given up; cancelled: its webhook was disabled meanwhile';
 COMMENT ON COLUMN @extschema@.trainer_webhook_deliveries.due_at IS 'when it is next sent: of a claimed one the end of its lease';
 COMMENT ON COLUMN @extschema@.trainer_webhook_deliveries.epoch IS 'the incarnation of the worker that claimed it';
 

@@ -120,6 +120,19 @@ END $$;
 COMMENT ON FUNCTION @extschema@.trainer_set_webhook(text, uuid, text[]) IS
   'has notifications from now on sent to a URL: those of an organization, or (null) of every one that has no webhook of its own; kinds null: all';
 
+-- Set again, a webhook is told what happens from then on: what waited meanwhile is of the past, and in the rows.
+CREATE FUNCTION @extschema@.trainer_cancel_messages() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  UPDATE @extschema@.trainer_webhook_deliveries AS d
+    SET state = 'cancelled', finished_at = now(), last_error = coalesce(NEW.disabled_because, 'The webhook was disabled.')
+    WHERE d.webhook_id = NEW.id AND d.state IN ('ready', 'sending');
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION @extschema@.trainer_cancel_messages() IS 'cancels what a webhook that is disabled has yet to send';
+
 CREATE FUNCTION @extschema@.trainer_check_webhooks()
 RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
 LANGUAGE sql VOLATILE

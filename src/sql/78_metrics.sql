@@ -24,19 +24,22 @@ AS $$
     ('trainer_trainings_total', 'counter', 'Trainings that have ended, by how.'),
     ('trainer_training_success_ratio', 'gauge', 'Share of the trainings that succeeded, of those that succeeded or failed.'),
     ('trainer_training_duration_seconds', 'summary', 'Time that the trainings took which succeeded.'),
-    ('trainer_generations_total', 'counter', 'Replies that models wrote, by the rung of the ladder.'),
+    ('trainer_generations_total', 'counter', 'Replies that models wrote, by the rung of the ladder, and whether a better one was there.'),
     ('trainer_feedback', 'gauge', 'Verdicts on responses, by type.'),
     ('trainer_model_approval_ratio', 'gauge', 'Share of approvals in the feedback on a model, of the 100 models that began to serve last.'),
     ('trainer_model_feedback', 'gauge', 'Verdicts on a model, of the 100 models that began to serve last.'),
     ('trainer_ab_tests_total', 'counter', 'A/B tests that have ended, by who won.'),
     ('trainer_rollouts_total', 'counter', 'Rollouts that have ended, by how.'),
+    ('trainer_arm_approval_ratio', 'gauge', 'Share of approvals in an arm of an experiment, of the 50 A/B tests and the 50 rollouts that began last.'),
+    ('trainer_arm_units', 'gauge', 'Comments or users of an arm that this share is of.'),
     ('trainer_running_experiments', 'gauge', 'A/B tests and rollouts that run.'),
     ('trainer_drifted_streams', 'gauge', 'Organizations of which a stream is not what it was.'),
     ('trainer_cost_cents_total', 'counter', 'What was spent, in US cents, as far as prices are known.'),
     ('trainer_budgets', 'gauge', 'Budgets, by what counts to them.'),
     ('trainer_budget_limit_cents', 'gauge', 'What an organization may spend in a period, in US cents, of 100 budgets: those that are nearly spent first.'),
     ('trainer_budget_left_cents', 'gauge', 'What is left of it, with what is reserved taken off.'),
-    ('trainer_webhook_messages', 'gauge', 'Messages to webhooks, by state: those that have arrived, were given up, or are on their way.')
+    ('trainer_webhook_messages', 'gauge', 'Messages that are on their way to webhooks, by state.'),
+    ('trainer_webhook_messages_total', 'counter', 'Messages to webhooks that have come to their end, by which.')
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_metric_families() IS 'the metrics that there are: name, type and meaning';
 
@@ -110,17 +113,44 @@ AS $$
   SELECT 'trainer_rollouts_total', '', jsonb_build_object('result', r.result), coalesce((SELECT t.n FROM total AS t WHERE t.name = 'rollouts' AND t.label = r.result), 0)
   FROM (VALUES ('promoted'), ('rolled_back'), ('cancelled')) AS r (result)
   UNION ALL
+  SELECT 'trainer_webhook_messages_total', '', jsonb_build_object('result', r.result),
+         coalesce((SELECT t.n FROM total AS t WHERE t.name = 'webhook_messages' AND t.label = r.result), 0)
+  FROM unnest('{delivered,failed,cancelled}'::text[]) AS r (result)
+  UNION ALL
   SELECT 'trainer_running_experiments', '', '{"type": "ab_test"}', count(*) FROM @extschema@.ab_tests AS t WHERE t.status IN ('running', 'maturing')
   UNION ALL
   SELECT 'trainer_running_experiments', '', '{"type": "rollout"}', count(*) FROM @extschema@.trainer_rollouts AS r WHERE r.state = 'running'
   UNION ALL
   SELECT 'trainer_drifted_streams', '', jsonb_build_object('stream', s.stream, 'change', CASE WHEN c.is_worse THEN 'worse' ELSE 'other' END), count(d.stream)
-  FROM unnest('{quality_score,user_approval,response_time_ms,errors,input_length,platform_mix,input_vocabulary}'::text[]) AS s (stream)
+  FROM @extschema@.trainer_drift_stream_list() AS s
   CROSS JOIN (VALUES (true), (false)) AS c (is_worse)
   LEFT JOIN @extschema@.trainer_drift_streams AS d ON d.stream = s.stream AND d.is_worse = c.is_worse AND d.since IS NOT NULL
   GROUP BY s.stream, c.is_worse
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_measure_models() IS 'the rows of trainer_measure() about models, trainings and experiments';
+
+-- As the worker saw it when it last looked: adding up anew is what a look takes time for. An organization has one running test and one rollout at the most.
+CREATE FUNCTION @extschema@.trainer_measure_arms() RETURNS TABLE (family text, suffix text, labels jsonb, value double precision)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  WITH experiment AS MATERIALIZED (
+    SELECT 'ab_test' AS type, t.organization_id, m.custom_n, m.custom_mean, m.control_n, m.control_mean
+    FROM (SELECT t.id, t.organization_id FROM @extschema@.ab_tests AS t WHERE t.status = 'running' ORDER BY t.started_at DESC, t.id LIMIT 50) AS t
+    JOIN @extschema@.ab_test_metrics AS m ON m.ab_test_id = t.id AND m.metric = 'user_approval'
+    UNION ALL
+    SELECT 'rollout', r.organization_id, e.canary_n, e.canary_mean, e.control_n, e.control_mean
+    FROM (SELECT r.organization_id, r.evidence FROM @extschema@.trainer_rollouts AS r WHERE r.state = 'running' ORDER BY r.started_at DESC, r.id LIMIT 50) AS r
+    CROSS JOIN LATERAL jsonb_to_recordset(r.evidence)
+      AS e (metric text, canary_n bigint, canary_mean double precision, control_n bigint, control_mean double precision)
+    WHERE e.metric = 'user_approval'),
+  arm AS (
+    SELECT jsonb_build_object('type', e.type, 'organization_id', e.organization_id, 'arm', a.arm) AS labels, coalesce(a.n, 0) AS n, a.mean
+    FROM experiment AS e CROSS JOIN LATERAL (VALUES ('custom', e.custom_n, e.custom_mean), ('control', e.control_n, e.control_mean)) AS a (arm, n, mean))
+  SELECT 'trainer_arm_approval_ratio', '', a.labels, a.mean FROM arm AS a WHERE a.n > 0
+  UNION ALL SELECT 'trainer_arm_units', '', a.labels, a.n FROM arm AS a
+$$;
+COMMENT ON FUNCTION @extschema@.trainer_measure_arms() IS 'the rows of trainer_measure() about the arms of experiments';
 
 -- A model is told of by its ids, as long as it serves: a hundred at the most, however many organizations there are.
 CREATE FUNCTION @extschema@.trainer_measure_feedback() RETURNS TABLE (family text, suffix text, labels jsonb, value double precision)
@@ -172,10 +202,12 @@ AS $$
   SELECT * FROM @extschema@.trainer_measure_worker()
   UNION ALL SELECT * FROM @extschema@.trainer_measure_models()
   UNION ALL SELECT * FROM @extschema@.trainer_measure_feedback()
+  UNION ALL SELECT * FROM @extschema@.trainer_measure_arms()
   UNION ALL SELECT * FROM @extschema@.trainer_measure_budgets()
   UNION ALL
   SELECT 'trainer_webhook_messages', '', jsonb_build_object('state', s.state), count(d.state)
-  FROM unnest('{ready,sending,delivered,failed}'::text[]) AS s (state) LEFT JOIN @extschema@.trainer_webhook_deliveries AS d ON d.state = s.state GROUP BY s.state
+  FROM unnest('{ready,sending}'::text[]) AS s (state)
+  LEFT JOIN @extschema@.trainer_webhook_deliveries AS d ON d.state = s.state AND d.state IN ('ready', 'sending') GROUP BY s.state
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_measure() IS 'the metrics as they are now: a row a series';
 
@@ -221,7 +253,7 @@ BEGIN
   END IF;
   RETURN NULL;
 END $$;
-COMMENT ON FUNCTION @extschema@.trainer_count_end() IS 'counts a training, its cost, an A/B test or a rollout';
+COMMENT ON FUNCTION @extschema@.trainer_count_end() IS 'counts a training, its cost, an A/B test, a rollout or a message to a webhook';
 
 CREATE FUNCTION @extschema@.trainer_fold_metrics() RETURNS bigint
 LANGUAGE sql VOLATILE

@@ -24,3 +24,6 @@ CREATE TRIGGER trainer_count_ab_test AFTER UPDATE ON @extschema@.ab_tests
 CREATE TRIGGER trainer_count_rollout AFTER UPDATE ON @extschema@.trainer_rollouts
   FOR EACH ROW WHEN (OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL)
   EXECUTE FUNCTION @extschema@.trainer_count_end('rollouts');
+CREATE TRIGGER trainer_count_message AFTER UPDATE OF state ON @extschema@.trainer_webhook_deliveries
+  FOR EACH ROW WHEN (OLD.finished_at IS NULL AND NEW.finished_at IS NOT NULL)
+  EXECUTE FUNCTION @extschema@.trainer_count_end('webhook_messages');

@@ -34,8 +34,9 @@ AS $$
         WHEN 'trainer_operations' THEN 'SELECT (state, due_at)'
         WHEN 'trainer_generation_requests' THEN 'SELECT (state, due_at)'
         WHEN 'trainer_installation' THEN 'SELECT (paused)'
-        WHEN 'ab_tests' THEN 'SELECT (status)'
-        WHEN 'trainer_rollouts' THEN 'SELECT (state)'
+        WHEN 'ab_tests' THEN 'SELECT (id, organization_id, status, started_at)'
+        WHEN 'ab_test_metrics' THEN 'SELECT (ab_test_id, metric, custom_n, custom_mean, control_n, control_mean)'
+        WHEN 'trainer_rollouts' THEN 'SELECT (id, organization_id, state, started_at, evidence)'
         WHEN 'trainer_drift_streams' THEN 'SELECT (stream, is_worse, since)'
         WHEN 'trainer_budgets' THEN 'SELECT'
         WHEN 'trainer_spending' THEN 'SELECT'
@@ -73,7 +74,7 @@ AS $$
       WHEN 'admin' THEN p.proname NOT IN ('trainer_grant', 'trainer_revoke', 'trainer_apply_grant', 'trainer_apply_grants')
       WHEN 'monitor' THEN p.proname IN (
           'trainer_metrics_prometheus', 'trainer_metric_families', 'trainer_metric_labels', 'trainer_measure', 'trainer_measure_worker',
-          'trainer_measure_models', 'trainer_measure_feedback', 'trainer_measure_budgets', 'trainer_period_start', 'trainer_spent', 'trainer_process_counters', 'trainer_worker_slot', 'trainer_library_version',
+          'trainer_measure_models', 'trainer_measure_feedback', 'trainer_measure_arms', 'trainer_measure_budgets', 'trainer_drift_stream_list', 'trainer_period_start', 'trainer_spent', 'trainer_process_counters', 'trainer_worker_slot', 'trainer_library_version',
           'trainer_tally_feedback')
       ELSE p.proname IN (
           'trainer_monitor_training', 'trainer_wait_for_training', 'trainer_progress_bar', 'trainer_fit',
@@ -110,7 +111,7 @@ AS $$
           'trainer_add_reference_roast', 'trainer_load_reference_roasts'))
         OR ($1 = 'analyst' AND p.proname IN ('trainer_worker_status', 'trainer_worker_slot', 'trainer_library_version', 'trainer_process_counters',
           'trainer_metrics_prometheus', 'trainer_metric_families', 'trainer_metric_labels', 'trainer_measure', 'trainer_measure_worker',
-          'trainer_measure_models', 'trainer_measure_feedback', 'trainer_measure_budgets'))
+          'trainer_measure_models', 'trainer_measure_feedback', 'trainer_measure_arms', 'trainer_measure_budgets'))
     END
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_level_privileges(text) IS

@@ -134,7 +134,10 @@ class Rows {
   void add_others() {
     for (const char* kind : kKindNames) add("trainer_provider_retries_total", "", label("kind", kind), take());
     for (core::Rung rung : kAllRungs) {
-      add("trainer_generations_total", "", label("rung", std::string(core::name(rung))), take());
+      for (const char* is_fallback : {"false", "true"}) {
+        add("trainer_generations_total", "",
+            label("rung", std::string(core::name(rung))) + ',' + label("fallback", is_fallback), take());
+      }
     }
     add("trainer_cost_cents_total", "", label("activity", "inference"), take() / kMicro);
   }
@@ -203,10 +206,10 @@ void count_retry(CallKind kind) {
   count([&](Counters& c) { pg_atomic_fetch_add_u64(&c.retries[static_cast<int>(kind)], 1); });
 }
 
-void count_generation(core::Rung rung, double cost_cents) {
+void count_generation(core::Rung rung, bool is_fallback, double cost_cents) {
   const auto index = std::find(std::begin(kAllRungs), std::end(kAllRungs), rung) - kAllRungs;
   count([&](Counters& c) {
-    pg_atomic_fetch_add_u64(&c.generations[index], 1);
+    pg_atomic_fetch_add_u64(&c.generations[index][is_fallback ? 1 : 0], 1);
     pg_atomic_fetch_add_u64(&c.microcents, std::llround(cost_cents * kMicro));
   });
 }

@@ -45,7 +45,7 @@ struct Counters {
   pg_atomic_uint64 latencies[kCallKinds][kLatencyBuckets];  // each bucket by itself
   pg_atomic_uint64 latency_us[kCallKinds];
   pg_atomic_uint64 retries[kCallKinds];
-  pg_atomic_uint64 generations[kRungs];
+  pg_atomic_uint64 generations[kRungs][2];  // of the best rung, of one below it
   pg_atomic_uint64 microcents;
 };
 
@@ -65,7 +65,8 @@ void count_cancelled_request(CallKind kind, std::chrono::steady_clock::duration 
 // What has failed is, or will be, tried again.
 void count_retry(CallKind kind);
 // A reply that was paid for, what was held back included; 0 cents when its cost is not known.
-void count_generation(core::Rung rung, double cost_cents);
+// is_fallback: a better rung was there, and did not answer.
+void count_generation(core::Rung rung, bool is_fallback, double cost_cents);
 
 // The rows that trainer_measure() has of them, as a JSON array of {family, suffix, labels, value}; empty where nothing
 // is counted.

@@ -161,6 +161,11 @@ Generations generate(const Arguments& arguments, pg::ReplyBudget& budget) {
   const auto end = Clock::now() + settings.request_timeout;
   int rungs = static_cast<int>(ladder.candidates().size());
   Generations made;
+  auto add = [&](const Candidate& candidate, Asked asked) -> pg::Generation& {
+    made.push_back(generation_of(arguments, comment, candidate, ladder.assignment(), std::move(asked)));
+    made.back().is_fallback = &candidate != &ladder.candidates().front();
+    return made.back();
+  };
   core::Outcome outcome;
   for (const Candidate& candidate : ladder.candidates()) {
     if (!candidate.custom_model_id.empty() && !may_ask_model(candidate.custom_model_id, settings.breaker_cooldown)) {
@@ -173,17 +178,17 @@ Generations generate(const Arguments& arguments, pg::ReplyBudget& budget) {
                       settings, core::share_of(left, rungs--));
     const core::After after = asked.after;
     if (after == core::After::answered) {
-      made.push_back(generation_of(arguments, comment, candidate, ladder.assignment(), std::move(asked)));
-      made.back().response_id = arguments.options.response_id;
-      made.back().reason = ladder.why().empty() ? "active model" : ladder.why();
+      pg::Generation& answer = add(candidate, std::move(asked));
+      answer.response_id = arguments.options.response_id;
+      answer.reason = ladder.why().empty() ? "active model" : ladder.why();
       return made;
     }
     outcome = asked.outcome;
     ladder.pass(std::string(core::name(candidate.rung)) + ": " + core::reason_of(outcome));
     if (outcome.completion) {
-      made.push_back(generation_of(arguments, comment, candidate, ladder.assignment(), std::move(asked)));
-      made.back().reason = core::reason_of(outcome);
-      made.back().withheld = true;
+      pg::Generation& withheld = add(candidate, std::move(asked));
+      withheld.reason = core::reason_of(outcome);
+      withheld.withheld = true;
     }
     if (after == core::After::give_up) break;
   }
@@ -210,7 +215,7 @@ Datum generate_in_session(FunctionCallInfo fcinfo) {
     std::vector<Datum> ids;
     for (const pg::Generation& each : all) {
       recorded = pg::record_generation(each);
-      count_generation(each.rung, recorded.cost);
+      count_generation(each.rung, each.is_fallback, recorded.cost);
       ids.push_back(recorded.id);
     }
     budget.settle(ids);

@@ -23,17 +23,18 @@ constexpr std::chrono::milliseconds kWriteFor{50};
 // Replies that were written down in a transaction, with their costs: counted once it has committed.
 struct Made {
   core::Rung rung;
+  bool is_fallback;
   double cents;
 };
 
 void count(const std::vector<Made>& made) {
-  for (const Made& each : made) count_generation(each.rung, each.cents);
+  for (const Made& each : made) count_generation(each.rung, each.is_fallback, each.cents);
 }
 
 bool keep(const core::Reply& reply, const std::optional<Finished>& answer, std::vector<Made>& made) {
   if (!answer) return true;
   const auto cents = pg::keep_reply(reply, *answer->outcome.completion, answer->took);
-  if (cents) made.push_back({reply.kind, *cents});
+  if (cents) made.push_back({reply.kind, reply.rung > 0, *cents});
   return cents.has_value();
 }
 
@@ -106,7 +107,7 @@ void Replies::record(Finished finished) {
     if (withheld) cents = pg::record_withheld(reply, *withheld, finished.took, core::reason_of(finished.outcome));
     pg::record_no_reply(reply, decision, error);
   });
-  if (cents && !problem) count({{reply.kind, *cents}});
+  if (cents && !problem) count({{reply.kind, reply.rung > 0, *cents}});
   // Asked for again when its lease has run out.
   if (problem) log_problem("trainer worker could not record that a reply did not come", *problem);
 }

@@ -33,7 +33,8 @@ core::Result<std::string> read_key(const pg::Settings& settings) {
   if (settings.webhook_secret_file.empty()) {
     return core::Error{core::Condition::invalid_argument, "", "trainer.webhook_secret_file is not set.", ""};
   }
-  auto secret = core::read_key_file(settings.webhook_secret_file);
+  // Admins, who are told what is wrong, may not know where it is: the setting is a superuser's to see.
+  auto secret = core::read_key_file(settings.webhook_secret_file, "The file of trainer.webhook_secret_file");
   if (!secret.ok()) return secret.error();
   std::string text = std::move(secret).value();
   auto key = core::read_webhook_secret(text);

@@ -80,6 +80,7 @@ subtest 'replies in a session: answers, errors, retries, cancellations, time' =>
 	my ($ok, $again, $rung) = added($generate, result('ok'), $retries, [ 'trainer_generations_total', rung => 'fine_tuned' ]);
 	is("$ok|$again|$rung", '1|0|1', 'an answer');
 	# What comes of a fault, and of the model that it is a fault of alone: the result, how often, and how often it is tried again.
+	my @fallbacks = map { [ 'trainer_generations_total', rung => 'base', fallback => $_ ] } qw(true false);
 	my %faults = (
 		'server errors, twice' => [ { kind => 'status', status => 502, count => 2 }, 'server_error', 2, 2 ],
 		'404'                  => [ { kind => 'status', status => 404, code => 'model_not_found', model => 'ft:', count => -1 }, 'refused', 1, 0 ],
@@ -89,12 +90,15 @@ subtest 'replies in a session: answers, errors, retries, cancellations, time' =>
 	{
 		my ($fault, $result, $times, $tries) = @{ $faults{$what} };
 		$sandbox->fault(%$fault, method => 'POST', path => $chats);
-		my ($all, $got, $retried, $answered) = added($generate, ['trainer_provider_requests_total'], result($result), $retries, result('ok'));
+		my ($all, $got, $retried, $answered, $fell, $others) = added($generate, ['trainer_provider_requests_total'], result($result), $retries, result('ok'), @fallbacks);
 		is("$got|$retried|$answered", "$times|$tries|1", "$what: $result");
+		is("$fell|$others", exists $fault->{model} ? '1|0' : '0|0', '... and whether the base model stood in for the custom one');
 		is($all, $times + 1, '... and nothing else');
 		$sandbox->heal;
 	}
 
+	my ($fell, $of_no_model) = added(sub { $node->psql('postgres', "SELECT trainer_generate('" . comment(3) . "')") }, @fallbacks);
+	is("$fell|$of_no_model", '0|1', 'where no custom model serves the base model stands in for none');
 	my $slow = [ 'trainer_provider_request_duration_seconds_sum', kind => 'reply' ];
 	my @bucket = map { [ 'trainer_provider_request_duration_seconds_bucket', kind => 'reply', le => $_ ] } qw(0.25 2.5 +Inf);
 	$sandbox->fault(kind => 'latency', ms => 600, method => 'POST', path => $chats, count => 1);
@@ -167,6 +171,25 @@ subtest 'what a counter outlives' => sub {
 	is(join('|', map { metric(@$_) } [ 'trainer_trainings_total', result => 'succeeded' ], [ 'trainer_cost_cents_total', activity => 'training' ]), join('|', @kept), 'what is in tables does not');
 };
 
+subtest 'an extension in a schema of its own: each exporter reads the same' => sub {
+	$node->safe_psql('postgres', 'CREATE DATABASE elsewhere');
+	$node->safe_psql('elsewhere', <<'SQL');
+CREATE SCHEMA "Its own";
+CREATE EXTENSION trainer SCHEMA "Its own" CASCADE;
+CREATE ROLE watcher LOGIN;
+SELECT level FROM "Its own".trainer_grant('watcher', 'monitor');
+ALTER ROLE watcher IN DATABASE elsewhere SET search_path = "Its own";
+SQL
+	my $series = $node->safe_psql('elsewhere', 'SELECT count(*) FROM "Its own".trainer_metrics');
+	cmp_ok($series, '>', 100, "there are metrics: $series");
+	foreach my $file ('postgres_exporter.yml', 'sql_exporter.yml')
+	{
+		my ($query) = slurp_file("$top/monitoring/$file") =~ /^ *query: \|\n(.*?FROM trainer_metrics)$/ms;
+		my ($code, $out, $err) = $node->psql('elsewhere', "SELECT count(*), count(DISTINCT q) FROM ($query) AS q", extra_params => [ '-U', 'watcher' ]);
+		is("$err$out", "$series|$series", $file);
+	}
+};
+
 # The documented list: | `name` | type | labels | meaning |
 my %documented;
 foreach my $row (split /\n/, slurp_file("$top/docs/monitoring.md"))
@@ -180,6 +203,8 @@ subtest 'docs/monitoring.md and the exporters know the metrics' => sub {
 	is(join("\n", map { "$_ $documented{$_}{type}" } sort keys %documented), value(q{SELECT string_agg(name || ' ' || type, E'\n' ORDER BY name COLLATE "C") FROM trainer_metric_families()}), 'with its type');
 	value("INSERT INTO model_feedback (organization_id, custom_model_id, feedback_type) VALUES ('" . org(1) . "', '$model', 'approved')");
 	value("SELECT (trainer_set_budget('" . org(1) . "', 'all', 1000)).scope");
+	value("SELECT (trainer_start_ab_test('" . org(1) . "')).status");
+	value("UPDATE ab_test_metrics SET custom_n = 10, custom_mean = 0.5, control_n = 10, control_mean = 0.4");
 	my %labels = map { split /\|/, $_, 2 } split /\n/, value(<<'SQL');
 SELECT f.name, coalesce(string_agg(DISTINCT k, ' ' ORDER BY k), '') FROM trainer_metric_families() AS f
 LEFT JOIN trainer_metrics AS m ON m.name ~ ('^' || f.name || '(_bucket|_sum|_count)?$') LEFT JOIN LATERAL jsonb_object_keys(m.labels) AS k ON true GROUP BY f.name
@@ -235,6 +260,8 @@ SQL
 	my $series = value('SELECT count(*) FROM trainer_metrics');
 	diag(sprintf 'a scrape of 1,000 organizations and 10,000 models: %d series, %.0f ms', $series, 1000 * $took[0]);
 	cmp_ok($series, '<', 500, 'the series do not grow with them');
+	my ($bound) = slurp_file("$top/docs/monitoring.md") =~ /fewer than (\d+) of no organization/;
+	cmp_ok(value("SELECT count(*) FROM trainer_metrics WHERE NOT labels ? 'organization_id'"), '<', $bound, 'and those of no organization are as few as docs/monitoring.md says');
 	is(metric('trainer_serving_models'), 1002, 'all are counted');
 	# What else the machine does is no part of it.
 	cmp_ok($took[0], '<', 2, 'and it takes no seconds');

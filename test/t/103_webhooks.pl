@@ -198,7 +198,7 @@ staged('W4', 'nine endpoints that hang, while a training runs with one connectio
 	return sprintf 'trained in %.1f s; told in %.1f s', $training, $told;
 });
 
-staged('W5', 'an endpoint that is gone; a message that nobody has taken for three days; a webhook that is taken away', sub {
+staged('W5', 'an endpoint that is gone; a message that nobody has taken for three days; a webhook that is disabled, or taken away, while messages wait', sub {
 	$app->mood(410);
 	set_webhook(4, $app->url);
 	my $id = happen(4);
@@ -216,11 +216,35 @@ staged('W5', 'an endpoint that is gone; a message that nobody has taken for thre
 	value('SELECT trainer_wake_worker()');
 	wait_for_delivery($id, 'failed');
 	is(value("SELECT kind FROM trainer_event_log ORDER BY id DESC LIMIT 1"), 'webhook_given_up', 'it is given up, with an event');
+	my @ended = map { my $result = $_; sub { value("SELECT value FROM trainer_metrics WHERE name = 'trainer_webhook_messages_total' AND labels ->> 'result' = '$result'") } } qw(failed cancelled);
+	my @before = map { $_->() } @ended;
+	my @waiting = map { happen(4) } 1 .. 2;
+	wait_until('a try', sub { value("SELECT count(*) FROM trainer_webhook_deliveries WHERE notification_id IN (" . join(',', @waiting) . ") AND last_http_status = 500") > 0 });
+	value('UPDATE trainer_webhooks SET enabled = false');
+	is(value("SELECT DISTINCT state, last_error, finished_at IS NOT NULL FROM trainer_webhook_deliveries WHERE notification_id IN (" . join(',', @waiting) . ")"),
+		'cancelled|The webhook was disabled.|t', 'what waits is cancelled with its webhook');
+	$app->mood(200);
+	my $sent = () = $app->requests;
+	value("UPDATE trainer_webhooks SET enabled = true; SELECT trainer_wake_worker()");
+	$id = happen(4);
+	wait_for_delivery($id, 'delivered');
+	is(scalar(map { tries($app, $_) } $id), 1, 'enabled again, it is told what happens from then on');
+	is(value("SELECT string_agg(DISTINCT state, ',') FROM trainer_webhook_deliveries WHERE notification_id IN (" . join(',', @waiting) . ")"), 'cancelled', '... and nothing of before');
+	$app->mood(410);
+	my @gone = split /\n/, value("SELECT trainer_log_event('" . org(4) . "', NULL, 'drift', '{}') FROM generate_series(1, 3)");
+	wait_until('it is disabled', sub { value('SELECT NOT enabled FROM trainer_webhooks') eq 't' });
+	is(value("SELECT string_agg(state || ': ' || last_error, ', ' ORDER BY state) FROM (SELECT * FROM trainer_webhook_deliveries ORDER BY notification_id DESC LIMIT 3) AS d"),
+		join(', ', map { "$_: The endpoint answered with HTTP status 410." } qw(cancelled cancelled failed)), 'of an endpoint that is gone one message was refused, the others are cancelled');
+	is(join('|', map { $ended[$_]->() - $before[$_] } 0, 1), '1|4', 'all are counted');
+	value('DELETE FROM trainer_event_log');
+	is(join('|', map { $ended[$_]->() - $before[$_] } 0, 1), '1|4', '... whatever becomes of their events');
+	$app->mood(500);
+	set_webhook(4, $app->url);
 	$id = happen(4);
 	no_webhooks();
 	is(delivery($id, 'count(*)'), 0, 'what waits goes with its webhook');
 	$app->mood(200);
-	return 'disabled; given up; gone';
+	return 'disabled; given up; cancelled; gone';
 });
 
 staged('W6', 'a copy of the database that has messages to send', sub {
@@ -340,8 +364,10 @@ staged('W11', 'the secret: its file open to others, gone, no secret; then looked
 		my $id = happen(9);
 		wait_until($what, sub { delivery($id, 'last_error') ne '' });
 		like(delivery($id, 'last_error'), $bad{$what}[1], "$what: nothing is sent, and it says why");
+		like(delivery($id, 'last_error'), qr/^(?:The file of trainer.webhook_secret_file|A webhook's secret) /, '... of a file that it does not name');
 		my ($state, $error) = sql_error($node, "SELECT trainer_set_webhook('" . $app->url . "')");
 		is($state, '22023', '... and none can be set');
+		unlike($error . value("SELECT detail FROM trainer_examine() WHERE check_name = 'webhooks'"), qr/\Q$secret_file\E/, '... and nobody is told where the file is');
 		write_key($secret_file, $secret);
 		value('UPDATE trainer_webhook_deliveries SET due_at = now() WHERE state = \'ready\'; UPDATE trainer_webhooks SET free_at = now(), failures = 0; SELECT trainer_wake_worker()');
 		wait_for_delivery($id, 'delivered');

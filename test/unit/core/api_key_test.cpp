@@ -118,6 +118,20 @@ TEST_F(ApiKeyFile, AKeyInThePlaceOfAPathIsNotShown) {
   EXPECT_EQ(key.error().detail.find("canary"), std::string::npos);
 }
 
+TEST_F(ApiKeyFile, ACalledFileIsNotNamed) {
+  const std::string path = write("sk canary", 0644);
+  const std::string cases[] = {path, path + ".gone", directory_.string()};
+  for (const std::string& file : cases) {
+    const Result<std::string> key = read_key_file(file, "The file of a setting");
+    ASSERT_FALSE(key.ok());
+    EXPECT_TRUE(key.error().detail.starts_with("The file of a setting ")) << key.error().detail;
+    EXPECT_EQ((key.error().message + key.error().detail + key.error().hint).find(directory_.string()),
+              std::string::npos);
+  }
+  ::chmod(path.c_str(), 0600);
+  EXPECT_TRUE(read_key_file(path, "The file of a setting").error().detail.starts_with("The file of a setting holds"));
+}
+
 TEST(CheckKey, TakesWhatAHeaderCanCarry) {
   EXPECT_EQ(check_key("sk-proj-A_b.c~!"), std::nullopt);
   for (const std::string& bad :
