@@ -60,6 +60,14 @@ SELECT count(*) AS one_open_is_enough FROM decisions();
 
 -- --- old and new examples, from the serving model ---
 INSERT INTO responses SELECT reply(n), org(1), reply(n), 'Reply ' || n, timestamptz '2026-01-01' + n * interval '1 min' FROM generate_series(201, 300) AS n;
+-- A budget that does not pay for it puts it off; so does one without a price.
+SELECT scope FROM trainer_set_budget(org(1), 'training', 0.01);
+SELECT work();
+SELECT decision, reason, again FROM decisions();
+INSERT INTO trainer_pricing (model, valid_from, training, input, output) VALUES ('ft:1', current_date, 1000, 1, 1);
+SELECT work();
+SELECT decision, reason ~ '^cost limit exceeded. Organization .* has 0.01 of 0.01 cents left of its budget for training for the month; asked for were up to ' AS why, again FROM decisions();
+SELECT scope FROM trainer_set_budget(org(1), 'training', NULL);
 SELECT work();
 SELECT * FROM decisions();
 SELECT m.version, m.base_model, m.status, p.version AS parent, d.name, d.roast_count, m.training_examples = d.roast_count - d.validation_count AS split

@@ -185,7 +185,8 @@ BEGIN
       IF made.status = 'succeeded' THEN
         PERFORM @extschema@.trainer_begin_comparison(made);
       END IF;
-    EXCEPTION WHEN SQLSTATE 'TR001' OR SQLSTATE 'TR004' OR SQLSTATE 'TR005' OR SQLSTATE 'TR008' THEN
+    -- invalid_parameter_value: a budget, and no price.
+    EXCEPTION WHEN SQLSTATE 'TR001' OR SQLSTATE 'TR004' OR SQLSTATE 'TR005' OR SQLSTATE 'TR008' OR invalid_parameter_value THEN
       GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
       PERFORM @extschema@.trainer_put_off_retraining(asked.id, concat_ws('. ', SQLERRM, nullif(detail, '')), now() + interval '1 hour');
     END;

@@ -225,6 +225,11 @@ staged('F24', 'the library is not preloaded', sub {
 	$full->adjust_conf('postgresql.conf', 'max_worker_processes', '8');
 	$full->restart;
 	my $unserved = prepare($full, 1);
+	$full->safe_psql('postgres', "SELECT trainer_set_budget('${\ org(1)}', 'training', 100000)");
+	my ($state, $error) = sql_error($full, "SELECT trainer_submit_training('$unserved')");
+	is($state, '55000', 'what a budget cannot be asked for is not begun');
+	like($error, qr/cannot take from a budget without shared memory.*HINT:  Add trainer to shared_preload_libraries/s, '... and told how');
+	$full->safe_psql('postgres', "SELECT trainer_set_budget('${\ org(1)}', 'training', NULL)");
 	my (undef, undef, $warning) = $full->psql('postgres', "SELECT trainer_submit_training('$unserved')");
 	like($warning, qr/WARNING:  no trainer worker runs on this server.*HINT:  Add trainer to shared_preload_libraries/s, 'not preloaded: the request is kept, with a warning');
 	is($full->safe_psql('postgres', 'SELECT running FROM trainer_worker_status()'), 'f', '... and the status says that nothing runs');

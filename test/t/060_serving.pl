@@ -222,9 +222,7 @@ staged('V7', 'a model that hangs: statement_timeout, cancel, terminate, a client
 	}
 	$watcher->quit;
 	my ($session) = $hang->();
-	my $began = time;
-	$node->stop('fast');
-	cmp_ok(time - $began, '<', 2, 'the server stops');
+	cmp_ok(stop_fast($node), '<', 1, 'the server stops');
 	eval { $session->{run}->kill_kill };
 	$sandbox->heal;
 	$node->start;

@@ -16,7 +16,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw($canary $other_canary $jobs start_sandbox new_node start_node set_up_app org prepare submit train ask wait_until wait_for_status
-  status_of events_of settle sql_error session worker_pid wait_for_worker set_setting set_faults wait_for_reload fault_met marker write_key kill_server kill_of deaths wait_for_restart uploads_of job_posts
+  status_of events_of settle sql_error session worker_pid wait_for_worker set_setting set_faults wait_for_reload fault_met marker write_key kill_server stop_fast kill_of deaths wait_for_restart uploads_of job_posts
   log_of check_invariants leave_out);
 
 # The key is looked for in everything that a person could read.
@@ -304,6 +304,30 @@ sub stat_of
 	my ($pid) = @_;
 	open my $stat, '<', "/proc/$pid/stat" or return '';
 	return <$stat> // '';
+}
+
+# Stops the server; the seconds from when it is asked to until its last session and worker are gone, by its log: what the last
+# checkpoint takes, and pg_ctl, says nothing about us.
+sub stop_fast
+{
+	my ($node) = @_;
+	$node->stop('fast');
+	my %at;    # of each the last
+	foreach my $line (split /\n/, end_of($node->logfile, 8_000_000))
+	{
+		$at{$4} = 3600 * $1 + 60 * $2 + $3 if $line =~ /^\S+ (\d+):(\d+):([\d.]+) .* LOG:  (received fast shutdown request|shutting down)$/;
+	}
+	my @seconds = map { $at{$_} // BAIL_OUT("the log does not say: $_") } 'received fast shutdown request', 'shutting down';
+	return ($seconds[1] - $seconds[0]) + ($seconds[1] < $seconds[0] ? 86400 : 0);
+}
+
+sub end_of
+{
+	my ($path, $bytes) = @_;
+	open my $file, '<', $path or BAIL_OUT("cannot read $path: $!");
+	seek $file, -$bytes, 2 if -s $path > $bytes;
+	local $/;
+	return <$file>;
 }
 
 # A killed process that nobody has collected is not alive.
