@@ -59,7 +59,7 @@ my $watched = train($node, 3, 'watched');
 my ($bar, $monitored);
 wait_until('a bar that has begun', sub {
 	($bar, $monitored) = split /\n/, $node->safe_psql('postgres', <<"SQL");
-SELECT p.status, p.progress, m.current_step, m.total_steps, p.train_loss FROM trainer_progress AS p JOIN custom_models AS m ON m.name = p.name
+SELECT p.status, p.progress, m.current_step, m.total_steps, p.train_loss FROM trainer_progress AS p JOIN custom_models AS m ON left(m.organization_id::text, 8) = p.org AND m.version = p.version
  WHERE m.id = '$watched' AND m.current_step > 0 AND m.current_step < m.total_steps;
 SELECT status, provider_status, percent_done > 0 AND percent_done < 100, estimated_finish > now() - interval '1 s', elapsed > interval '0',
   next_poll > now() - interval '1 s', train_loss > 0 FROM trainer_monitor_training('$watched');
