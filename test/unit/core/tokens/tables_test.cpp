@@ -1,10 +1,11 @@
 #include "core/tokens/tables.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <string>
 
 #include "tokens.h"
@@ -13,13 +14,14 @@ namespace trainer::core::tokens {
 namespace {
 
 std::string built_file() {
-  std::ifstream file(TRAINER_TOKENS, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  std::ostringstream content;
+  content << std::ifstream(TRAINER_TOKENS, std::ios::binary).rdbuf();
+  return content.str();
 }
 
 // What opening a file of this content says; empty when nothing is wrong.
 std::string refusal(const std::string& content) {
-  const std::string path = testing::TempDir() + "trainer_tokens.bin";
+  const std::string path = testing::TempDir() + "trainer_tokens." + std::to_string(::getpid());
   std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
   const auto tables = Tables::open(path);
   std::remove(path.c_str());
