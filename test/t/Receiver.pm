@@ -46,7 +46,8 @@ sub mood
 sub requests
 {
 	my ($self, $since) = @_;
-	my @all = -e "$self->{dir}/requests" ? map { decode_json($_) } split /\n/, slurp_file("$self->{dir}/requests") : ();
+	# Whole lines: the last one may be half written.
+	my @all = -e "$self->{dir}/requests" ? map { decode_json($_) } slurp_file("$self->{dir}/requests") =~ /^(.*)\n/mg : ();
 	$_->{body} = decode_base64($_->{body}) foreach @all;
 	@all = splice @all, $since // 0;
 	return @all;    # or how many
