@@ -244,6 +244,32 @@ SELECT count(*) AS rows FROM trainer_ledger WHERE organization_id = org(2);
 SELECT count(*) AS budgets FROM trainer_budgets WHERE organization_id = org(2);
 SELECT ok FROM trainer_examine() WHERE check_name = 'ledger';
 
+-- Also when somebody deletes it who knows nothing of its money.
+SELECT trainer_sum_up_spending();
+INSERT INTO trainer_generations (organization_id, comment_id, rung, reason, model, cost_cents, response_time_ms) VALUES (org(4), comment(4), 'base', '', 'gpt-4o', 1, 1);
+CREATE ROLE regress_money;
+GRANT USAGE ON SCHEMA money TO regress_money;
+GRANT SELECT, DELETE ON organizations TO regress_money;
+SET ROLE regress_money;
+DELETE FROM organizations WHERE id = org(4);
+RESET ROLE;
+SELECT count(*) AS rows FROM trainer_ledger WHERE organization_id = org(4);
+SELECT ok FROM trainer_examine() WHERE check_name = 'ledger';
+-- Sums that are not those of the rows are found, and can be made anew.
+UPDATE trainer_spending SET cents = cents + 1 WHERE organization_id = org(3);
+SELECT ok, detail, hint FROM trainer_examine() WHERE check_name = 'ledger';
+DELETE FROM trainer_spending;
+UPDATE trainer_spending_mark SET watermark = '0';
+SELECT trainer_sum_up_spending();
+SELECT ok FROM trainer_examine() WHERE check_name = 'ledger';
+-- What a first try was billed for stays, when the model is deleted before its second one.
+SELECT id AS dataset FROM trainer_prepare_dataset(org(1), min_examples => 10, validation_fraction => 0) \gset
+SELECT id AS model FROM trainer_submit_training(:'dataset') \gset
+SELECT trainer_spent(org(1), 'training', '-infinity') AS before, (SELECT sum(amount_cents) FROM trainer_ledger WHERE custom_model_id = :'model') AS reserved \gset
+UPDATE custom_models SET training_cost_cents = 2, retries = 1 WHERE id = :'model';
+DELETE FROM custom_models WHERE id = :'model';
+SELECT trainer_spent(org(1), 'training', '-infinity') - :before + :reserved AS kept;
+
 -- --- taken from the budget, and the end of the transaction ---
 
 BEGIN;
@@ -257,3 +283,4 @@ SELECT trainer_hold(org(3), 'inference', 1e15);
 SET client_min_messages = warning;
 DROP SCHEMA money CASCADE;
 DROP EXTENSION trainer;
+DROP ROLE regress_money;

@@ -35,13 +35,13 @@ ReplyDecision wait(const Reply& reply, milliseconds due_in) {
   return decision;
 }
 
-// No rung has answered: the ladder is climbed down again later, but not by models whose answers were held back: they
-// would hold them back, and be paid, once more.
+// No rung has answered: the ladder is climbed down again later, from below the last model whose answer was held back:
+// it would be held back, and paid for, once more.
 ReplyDecision begin_again(const Reply& reply, milliseconds due_in) {
   ReplyDecision decision = wait(reply, due_in);
   if (decision.state == ReplyState::failed) return decision;
   decision.rung = reply.first_rung;
-  decision.why = reply.first_rung == 0 ? "" : "answers of better models were withheld";
+  decision.why = reply.first_rung == 0 ? "" : "the answer of a better model was withheld";
   return decision;
 }
 

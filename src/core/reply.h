@@ -38,7 +38,7 @@ struct Reply {
   bool has_role = true;  // who asked is still there
   int rungs = 0;         // of the ladder that was made when it was asked for
   int rung = 0;          // the one to ask, from 0
-  int first_rung = 0;    // the best whose answer has not been paid for and held back
+  int first_rung = 0;    // below the last whose answer was paid for and held back
   int tries = 0;         // at this rung, before this one
   std::string why;       // the better rungs did not answer
   Rung kind{};

@@ -10,6 +10,7 @@
 #include "pg/as_role.h"
 #include "pg/changes.h"
 #include "pg/spi.h"
+#include "pg/trigger.h"
 
 extern "C" {
 #include <access/xact.h>
@@ -26,6 +27,38 @@ namespace {
 constexpr const char* kObstacle =
     "SELECT micro_cents, scope, period, left_text, limit_text, asked_text"
     " FROM @extschema@.trainer_budget_obstacle($1, $2, $3, $4, $5)";
+
+// Of rows that are deleted, but not with their organization.
+#define OF_OLD_ROWS                                                        \
+  " FROM old_rows o WHERE o.organization_id IN (SELECT d.id FROM (SELECT " \
+  "DISTINCT organization_id FROM old_rows) d (id)"                         \
+  "  WHERE NOT @extschema@.trainer_goes_with_organization(d.id))"
+
+// Under the transaction that wrote the reply, so that it is added up once.
+constexpr const char* kKeepReplies =
+    "INSERT INTO @extschema@.trainer_ledger"
+    " (organization_id, kind, entry, amount_cents, generation_id, counts_at, xid)"
+    " SELECT o.organization_id, 'inference', 'settled', o.cost_cents, o.id, o.created_at, o.xid" OF_OLD_ROWS
+    " AND NOT o.reserved AND o.cost_cents <> 0";
+
+// One that is on its way to the provider may be paid for, though nobody will write that down: what was reserved for it
+// stays spent.
+constexpr const char* kKeepRequests =
+    "INSERT INTO @extschema@.trainer_ledger (organization_id, kind, entry, amount_cents, request_id, counts_at)"
+    " SELECT o.organization_id, 'inference', CASE o.spent_cents WHEN 0 THEN 'released' ELSE 'settled' END,"
+    "  o.spent_cents - o.reserved_cents, o.id, o.created_at" OF_OLD_ROWS
+    " AND o.state = 'ready' AND o.spent_cents <> o.reserved_cents";
+
+// What has begun cannot be deleted (trainer_keep_live_model); of what is pending a first try may have been billed.
+constexpr const char* kKeepTrainings =
+    "INSERT INTO @extschema@.trainer_ledger (organization_id, kind, entry, amount_cents, custom_model_id, counts_at)"
+    " SELECT r.organization_id, 'training', CASE r.cost WHEN 0 THEN 'released' ELSE 'settled' END, r.cost - r.booked,"
+    "  r.id, r.since FROM (SELECT o.organization_id, o.id, coalesce(o.training_cost_cents, 0) AS cost,"
+    "    (SELECT sum(l.amount_cents) FROM @extschema@.trainer_ledger l"
+    "     WHERE l.organization_id = o.organization_id AND l.custom_model_id = o.id) AS booked,"
+    "    (SELECT min(l.counts_at) FROM @extschema@.trainer_ledger l"
+    "     WHERE l.organization_id = o.organization_id AND l.custom_model_id = o.id) AS since" OF_OLD_ROWS
+    "    AND o.status = 'pending') r WHERE r.cost <> r.booked";
 
 // What others have committed by now, whichever snapshot the transaction has, and what this one has written itself.
 Rows execute_with_latest_snapshot(const char* statement, Args args) {
@@ -152,18 +185,23 @@ void ReplyBudget::settle(const std::vector<Datum>& generation_ids) {
   if (!hold_) return;
   AsRole as_owner(owner(), SECURITY_LOCAL_USERID_CHANGE);
   std::int64_t spent = 0;
+  std::optional<Datum> unknown;
   for (Datum id : generation_ids) {
     Rows cost = execute("SELECT ceil(cost_cents * 1000000)::bigint FROM @extschema@.trainer_generations WHERE id = $1",
                         std::move(Args().datum(UUIDOID, id)));
-    // An answer that does not say what it used has cost what it can have: all stays held, and is written down.
     if (cost.is_null(0, 0)) {
-      execute(
-          "INSERT INTO @extschema@.trainer_ledger (organization_id, kind, entry, amount_cents, generation_id)"
-          " SELECT $1::uuid, 'inference', 'settled', $2::numeric / 1000000, $3",
-          std::move(Args().text(organization_id_).bigint(held(*hold_).inference).datum(UUIDOID, id)));
-      return;
+      unknown = id;
+    } else {
+      spent += cost.bigint(0, 0);
     }
-    spent += cost.bigint(0, 0);
+  }
+  // An answer that does not say what it used has cost what it can have: all stays held, and is written down.
+  if (unknown) {
+    execute(
+        "INSERT INTO @extschema@.trainer_ledger (organization_id, kind, entry, amount_cents, generation_id)"
+        " SELECT $1::uuid, 'inference', 'settled', $2::numeric / 1000000, $3",
+        std::move(Args().text(organization_id_).bigint(held(*hold_).inference - spent).datum(UUIDOID, *unknown)));
+    return;
   }
   change_hold(*hold_, {0, spent});
 }
@@ -202,4 +240,19 @@ TRAINER_FUNCTION(trainer_hold) {
     pg::take(organization, kind.c_str(), PG_GETARG_DATUM(2));
   }
   PG_RETURN_VOID();
+}
+
+// With the rights of our tables' owner: whoever deletes an organization need know nothing of its money.
+TRAINER_FUNCTION(trainer_keep_spending) {
+  namespace pg = trainer::pg;
+  TriggerData* data = pg::trigger_data(fcinfo);
+  const std::string table = RelationGetRelationName(data->tg_relation);
+  const char* statement = table == "trainer_generations"           ? pg::kKeepReplies
+                          : table == "trainer_generation_requests" ? pg::kKeepRequests
+                                                                   : pg::kKeepTrainings;
+  pg::Spi spi;
+  pg::guarded([&] { SPI_register_trigger_data(data); });
+  pg::AsRole as_owner(pg::owner(), SECURITY_LOCAL_USERID_CHANGE);
+  pg::execute_once(statement);
+  return PointerGetDatum(nullptr);
 }

@@ -30,9 +30,15 @@ constexpr const char* kClaim =
     " RETURNING d.id, n.organization_id, w.url, n.payload, d.attempt,"
     "  (extract(epoch FROM now() - d.created_at) * 1000)::bigint, w.failures";
 
+// The webhooks' rows first, as whoever disables one has it; so does kRecord.
 constexpr const char* kTakeOver =
-    "WITH lost AS (UPDATE @extschema@.trainer_webhook_deliveries"
-    "  SET due_at = now() + attempt * interval '1 s' WHERE state = 'sending' AND epoch < $1 RETURNING webhook_id)"
+    "WITH hooks AS MATERIALIZED (SELECT w.id FROM @extschema@.trainer_webhooks w"
+    "  WHERE w.id IN (SELECT webhook_id FROM @extschema@.trainer_webhook_deliveries"
+    "                 WHERE state = 'sending' AND epoch < $1)"
+    "  ORDER BY w.id FOR NO KEY UPDATE),"
+    " lost AS (UPDATE @extschema@.trainer_webhook_deliveries"
+    "  SET due_at = now() + attempt * interval '1 s'"
+    "  WHERE webhook_id IN (SELECT id FROM hooks) AND state = 'sending' AND epoch < $1 RETURNING webhook_id)"
     " UPDATE @extschema@.trainer_webhooks w SET free_at = now() FROM lost WHERE w.id = lost.webhook_id";
 
 constexpr const char* kNextDue =
@@ -44,7 +50,6 @@ constexpr const char* kNextDue =
     // Nearly always nothing waits, however many webhooks there are.
     " WHERE w.enabled AND EXISTS (SELECT FROM @extschema@.trainer_webhook_deliveries WHERE " LIVE ")";
 
-// The webhook's row first, as whoever disables one has it.
 constexpr const char* kRecord =
     "WITH hook AS MATERIALIZED (SELECT w.id FROM @extschema@.trainer_webhooks w"
     "  WHERE w.id = (SELECT webhook_id FROM @extschema@.trainer_webhook_deliveries WHERE id = $1::uuid)"

@@ -68,7 +68,7 @@ ALTER TABLE @extschema@.trainer_generation_requests
   ADD first_rung integer NOT NULL DEFAULT 0,
   ADD reserved_cents numeric CHECK (reserved_cents >= 0),
   ADD spent_cents numeric DEFAULT 0 CHECK (spent_cents >= 0);
-COMMENT ON COLUMN @extschema@.trainer_generation_requests.first_rung IS 'where the ladder begins again: the answers of better models were withheld, and paid for';
+COMMENT ON COLUMN @extschema@.trainer_generation_requests.first_rung IS 'where the ladder begins again: below the last model whose answer was withheld, and paid for';
 COMMENT ON COLUMN @extschema@.trainer_generation_requests.reserved_cents IS 'the most that it can cost; null: no budget was there when it was asked for';
 COMMENT ON COLUMN @extschema@.trainer_generation_requests.spent_cents IS 'of a request that money was reserved for: what its answers have cost so far; null: one did not say what it used, and the request has cost what was reserved';
 

@@ -97,20 +97,3 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.trainer_check_binding() IS 'the rows of trainer_check() about the app''s tables';
-
--- For triggers of rows that are deleted: along with their organization, or by themselves?
-CREATE FUNCTION @extschema@.trainer_organization_is_gone(organization_id uuid) RETURNS boolean
-LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  is_gone boolean;
-BEGIN
-  EXECUTE (SELECT format('SELECT NOT EXISTS (SELECT FROM %s AS o WHERE o.%I = $1)', @extschema@.trainer_relation_name(b.relation), b.columns ->> 'id')
-           FROM @extschema@.trainer_bindings AS b WHERE b.role = 'organizations') INTO is_gone USING organization_id;
-  RETURN is_gone;
-EXCEPTION WHEN insufficient_privilege OR null_value_not_allowed THEN
-  RETURN NULL;
-END $$;
-COMMENT ON FUNCTION @extschema@.trainer_organization_is_gone(uuid) IS
-  'is the organization not among the app''s organizations (any more)? null where they are not bound, or not ours to read';

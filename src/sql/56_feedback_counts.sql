@@ -154,7 +154,12 @@ DECLARE
   judged uuid;
 BEGIN
   IF TG_OP = 'DELETE' THEN
-    goes_along := coalesce(@extschema@.trainer_organization_is_gone(OLD.organization_id), false);
+    BEGIN
+      EXECUTE (SELECT format('SELECT NOT EXISTS (SELECT FROM %s AS o WHERE o.%I = $1)', @extschema@.trainer_relation_name(b.relation), b.columns ->> 'id')
+               FROM @extschema@.trainer_bindings AS b WHERE b.role = 'organizations') INTO goes_along USING OLD.organization_id;
+    EXCEPTION WHEN insufficient_privilege OR null_value_not_allowed THEN
+      NULL;  -- not ours to read, or not bound
+    END;
     IF NOT goes_along THEN
       LOCK TABLE @extschema@.model_feedback IN SHARE ROW EXCLUSIVE MODE;
     END IF;

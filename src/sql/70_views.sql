@@ -27,9 +27,9 @@ ORDER BY m.organization_id, m.version;
 COMMENT ON VIEW @extschema@.trainer_models IS 'every model, and which one serves';
 
 CREATE VIEW @extschema@.trainer_operations_pending AS
-SELECT left(o.organization_id::text, 8) AS org, @extschema@.trainer_fit(m.name, 11, 3) AS name, m.version, o.kind, o.state, o.attempt,
+SELECT left(o.organization_id::text, 8) AS org, @extschema@.trainer_fit(m.name, 10, 3) AS name, m.version, o.kind, o.state, o.attempt,
        date_trunc('second', greatest(o.due_at - now(), interval '0')) AS due_in,
-       @extschema@.trainer_fit(nullif(concat_ws(' ', o.last_http_status, o.last_code, o.last_error), ''), 18, 5) AS last_error
+       @extschema@.trainer_fit(nullif(concat_ws(' ', o.last_http_status, o.last_code, o.last_error), ''), 19, 5) AS last_error
 FROM @extschema@.trainer_operations o
 JOIN @extschema@.custom_models m ON m.organization_id = o.organization_id AND m.id = o.custom_model_id
 WHERE o.state IN ('ready', 'sending', 'reconcile', 'checking')

@@ -22,14 +22,11 @@ CREATE TRIGGER trainer_settle_request AFTER UPDATE OF state ON @extschema@.train
   FOR EACH ROW WHEN (NEW.reserved_cents IS NOT NULL AND OLD.state IN ('ready', 'sending') AND NEW.state IN ('writing', 'done', 'failed'))
   EXECUTE FUNCTION @extschema@.trainer_settle_request();
 CREATE TRIGGER trainer_keep_spending AFTER DELETE ON @extschema@.trainer_generation_requests
-  FOR EACH ROW WHEN (OLD.reserved_cents <> OLD.spent_cents AND OLD.state = 'ready')
-  EXECUTE FUNCTION @extschema@.trainer_keep_spending();
+  REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_keep_spending();
 CREATE TRIGGER trainer_keep_spending AFTER DELETE ON @extschema@.trainer_generations
-  FOR EACH ROW WHEN (NOT OLD.reserved AND OLD.cost_cents <> 0)
-  EXECUTE FUNCTION @extschema@.trainer_keep_spending();
+  REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_keep_spending();
 CREATE TRIGGER trainer_keep_spending AFTER DELETE ON @extschema@.custom_models
-  FOR EACH ROW WHEN (OLD.status IN ('pending', 'uploading'))
-  EXECUTE FUNCTION @extschema@.trainer_keep_spending();
+  REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_keep_spending();
 -- A session keeps which organizations have no budget.
 CREATE TRIGGER trainer_tell_sessions AFTER INSERT OR UPDATE OR DELETE ON @extschema@.trainer_budgets
   FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_tell_sessions();

@@ -324,7 +324,7 @@ staged('M8', 'an answer that is paid for and held back, and a better rung that w
 	answer_instead('x', 'content_filter', { prompt_tokens => 0, completion_tokens => 20, total_tokens => 20 }, model => $tuned);
 	$sandbox->fault(kind => 'status', status => 503, method => 'POST', path => '/v1/chat/completions', count => 3);
 	my $request = request_and_wait(comment(4, 1));
-	is(value("SELECT state, reason, rung FROM trainer_generation_requests WHERE id = '$request'"), 'done|answers of better models were withheld|1', 'the base model replies, when the ladder is climbed down again');
+	is(value("SELECT state, reason, rung FROM trainer_generation_requests WHERE id = '$request'"), 'done|the answer of a better model was withheld|1', 'the base model replies, when the ladder is climbed down again');
 	is(value("SELECT count(*) FILTER (WHERE withheld), count(*) FROM trainer_generations WHERE organization_id = '${\ org(4)}'"), '1|2', 'what was held back was asked for once');
 	is(value("SELECT spent_cents <= reserved_cents AND spent_cents = ($spent) FROM trainer_generation_requests WHERE id = '$request'"), 't', 'both were paid for, out of what was reserved');
 	ledger_is_right();
@@ -344,6 +344,17 @@ staged('M9', 'answers that do not say what they have used', sub {
 	$before = $spent->();
 	my $request = request_and_wait(comment(3, 3));
 	is(value("SELECT spent_cents IS NULL AND reserved_cents = ${\ $spent->()} - $before FROM trainer_generation_requests WHERE id = '$request'"), 't', '... and one in the background');
+	# One that was held back says it, and the other one does not: together the most.
+	my $tuned = value("SELECT fine_tuned_model_id FROM custom_models WHERE organization_id = '${\ org(4)}' AND is_active");
+	$sandbox->heal;
+	answer_instead('x', 'content_filter', { prompt_tokens => 0, completion_tokens => 20, total_tokens => 20 }, model => $tuned);
+	answer_instead('Fine.', 'stop');
+	my $spent_of_4 = sub { return value("SELECT trainer_spent('${\ org(4)}', 'inference', '-infinity')") };
+	my $all = value("SELECT trainer_most_cents(ARRAY['$tuned', 'gpt-4o'], array_fill(trainer_prompt(${\ comment(4, 3)})::text, '{2}'), $max_tokens)");
+	$before = $spent_of_4->();
+	is(value("SELECT try_reply(${\ comment(4, 3)}, $max_tokens)"), 'base', 'below one that is held back');
+	cmp_ok($spent_of_4->() - $before, '<=', $all, '... both together have cost the most, and not more');
+	cmp_ok($spent_of_4->() - $before, '>', $all / 2, '... and not only one of them');
 	ledger_is_right();
 	$sandbox->heal;
 	return 'taken to have cost the most';

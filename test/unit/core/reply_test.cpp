@@ -162,7 +162,7 @@ TEST(DecideReply, WhatWasHeldBackIsNotAskedForAndPaidForAgain) {
   EXPECT_EQ(again.state, ReplyState::ready);
   EXPECT_EQ(again.rung, 1);
   EXPECT_EQ(again.first_rung, 1);
-  EXPECT_EQ(again.why, "answers of better models were withheld");
+  EXPECT_EQ(again.why, "the answer of a better model was withheld");
   reply.rung = 1;
   EXPECT_EQ(pass_over(reply, "circuit breaker is open", kMost).first_rung, 1);
 }
