@@ -217,10 +217,10 @@ class Worker {
       if (static_cast<int>(claimed.size()) + replies < room) next_due = pg::until_next_operation();
     });
     if (problem) {
-      // A DROP EXTENSION that went by in the middle is no problem.
-      bool gone = false;
-      pg::in_transaction([&] { gone = pg::installed_version().empty(); });
-      if (gone) return Exit::not_installed;
+      // A DROP EXTENSION that went by in the middle is no problem, nor is an update.
+      pg::in_transaction([&] { version = pg::installed_version(); });
+      if (version.empty()) return Exit::not_installed;
+      if (version != TRAINER_VERSION) return Exit::failed;
       // Nor is one that goes by at this moment, or any other lock that the next try does not meet any more.
       if (std::exchange(met_lock_, problem->is_contention()) || !met_lock_) {
         log_problem("trainer worker could not claim operations", *problem);
