@@ -14,14 +14,16 @@ INSERT INTO responses (id, organization_id, comment_id, response_text)
 SELECT asked.response, :'organization_id', asked.comment, g.response_text
 FROM (SELECT id AS comment, gen_random_uuid() AS response FROM unnest(:'again'::uuid[]) AS id) AS asked
 CROSS JOIN LATERAL trainer_generate(asked.comment, options => jsonb_build_object('response_id', asked.response)) AS g;
+-- The scores come after the verdicts; in one transaction, since between the two the worker would find enough verdicts and no new good response.
+BEGIN;
 -- Three of four are approved, some with a better text; the rest is not.
 SELECT count(trainer_collect_feedback(response_id, verdict, CASE verdict WHEN 'edited' THEN response_text || ' Thank you for asking.' END,
                                       rating => CASE verdict WHEN 'approved' THEN 5 WHEN 'edited' THEN 3 ELSE 1 END)) AS verdicts
 FROM (SELECT g.response_id, r.response_text, (ARRAY['approved', 'approved', 'edited', 'rejected'])[1 + get_byte(uuid_send(g.response_id), 0) % 4] AS verdict
       FROM trainer_generations AS g JOIN responses AS r ON r.id = g.response_id WHERE g.custom_model_id = :'model') AS said \gset
--- The scores come after the verdicts.
 INSERT INTO roast_metadata (response_id, rqc_score) SELECT g.response_id, 0.8 FROM trainer_generations AS g WHERE g.custom_model_id = :'model' AND g.response_id IS NOT NULL
 ON CONFLICT DO NOTHING;
+COMMIT;
 \endif
 
 \echo 'What people say of each model (the base model has no name), beside plain SQL over the rows:'
