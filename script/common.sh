@@ -29,11 +29,12 @@ find_pg_config() {
 
 compiler_launcher() { command -v ccache || true; }
 
-# cmake_build DIR TARGET [OPTION...]: configures and builds core, provider, the sandbox and their tests.
+# cmake_build DIR TARGET [OPTION...]: configures and builds core, provider, the sandbox and their tests. Some files at a time: most of the time of one
+# goes into its headers. That each names what it needs, the build of the extension shows.
 cmake_build() {
   local dir=$1 target=$2
   shift 2
-  cmake -S "$top" -B "$dir" -DCMAKE_CXX_COMPILER_LAUNCHER="$(compiler_launcher)" "$@" >"$dir.configure.log" 2>&1 ||
+  cmake -S "$top" -B "$dir" -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=11 -DCMAKE_CXX_COMPILER_LAUNCHER="$(compiler_launcher)" "$@" >"$dir.configure.log" 2>&1 ||
     { cat "$dir.configure.log" >&2; return 1; }
   cmake --build "$dir" --target "$target" --parallel "$(nproc)" >"$dir.build.log" 2>&1 ||
     { cat "$dir.build.log" >&2; return 1; }

@@ -8,8 +8,6 @@
 namespace trainer::core {
 namespace {
 
-constexpr char32_t kReplacement = 0xFFFD;
-
 // Marks, embeddings, overrides and isolates (UAX #9): a name must not turn what stands beside it.
 constexpr bool turns_direction(char32_t c) {
   return c == 0x061C || c == 0x200E || c == 0x200F || (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
@@ -36,7 +34,7 @@ void append_markup_text(std::string& out, std::string_view utf8) {
     if (c == '\n' || c == '\t' || c == '\r') {
       out += ' ';
     } else if (!next.valid || !is_readable(c)) {
-      append_reference(out, kReplacement);
+      append_reference(out, kReplacementCharacter);
     } else if (c >= 0x80 || c == '&' || c == '<' || c == '>' || c == '"' || c == '\'') {
       append_reference(out, c);
     } else {

@@ -24,7 +24,7 @@ constexpr Names<OperationKind, 12> kKinds{{
     {OperationKind::delete_model, "delete_model"},
 }};
 
-constexpr Names<OperationState, 7> kStates{{
+constexpr Names<OperationState, 7> kOperationStates{{
     {OperationState::ready, "ready"},
     {OperationState::sending, "sending"},
     {OperationState::reconcile, "reconcile"},
@@ -48,7 +48,7 @@ std::string_view name(OperationKind kind) {
   return name_in(kKinds, kind);
 }
 std::string_view name(OperationState state) {
-  return name_in(kStates, state);
+  return name_in(kOperationStates, state);
 }
 std::string_view name(Delivery delivery) {
   return name_in(kDeliveries, delivery);
@@ -57,7 +57,7 @@ std::optional<OperationKind> operation_kind(std::string_view name) {
   return value_in(kKinds, name);
 }
 std::optional<OperationState> operation_state(std::string_view name) {
-  return value_in(kStates, name);
+  return value_in(kOperationStates, name);
 }
 
 bool is_paid(OperationKind kind) {

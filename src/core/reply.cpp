@@ -10,7 +10,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr detail::Names<ReplyState, 5> kStates{{
+constexpr detail::Names<ReplyState, 5> kReplyStates{{
     {ReplyState::ready, "ready"},
     {ReplyState::sending, "sending"},
     {ReplyState::writing, "writing"},
@@ -48,11 +48,11 @@ ReplyDecision begin_again(const Reply& reply, milliseconds due_in) {
 }  // namespace
 
 std::string_view name(ReplyState state) {
-  return detail::name_in(kStates, state);
+  return detail::name_in(kReplyStates, state);
 }
 
 std::optional<ReplyState> reply_state(std::string_view name) {
-  return detail::value_in(kStates, name);
+  return detail::value_in(kReplyStates, name);
 }
 
 std::string with_reason(std::string why, std::string_view reason) {

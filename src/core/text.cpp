@@ -7,8 +7,6 @@
 namespace trainer::core {
 namespace {
 
-constexpr char32_t kReplacement = 0xFFFD;
-
 unsigned char byte_at(std::string_view text, std::size_t at) {
   return static_cast<unsigned char>(text[at]);
 }
@@ -148,15 +146,15 @@ Lead lead_of(unsigned char first) {
 Utf8Char decode_any(std::string_view text, std::size_t at) {
   const unsigned char first = byte_at(text, at);
   const Lead lead = lead_of(first);
-  if (lead.more == 0) return {kReplacement, 1, false};
+  if (lead.more == 0) return {kReplacementCharacter, 1, false};
   char32_t value = first & (0x3F >> lead.more);
   unsigned char low = lead.low;
   unsigned char high = lead.high;
   std::size_t bytes = 1;
   for (int i = 0; i < lead.more; ++i, ++bytes) {
-    if (at + bytes == text.size()) return {kReplacement, bytes, false};
+    if (at + bytes == text.size()) return {kReplacementCharacter, bytes, false};
     const unsigned char next = byte_at(text, at + bytes);
-    if (next < low || next > high) return {kReplacement, bytes, false};
+    if (next < low || next > high) return {kReplacementCharacter, bytes, false};
     value = (value << 6) | (next & 0x3F);
     low = 0x80;
     high = 0xBF;

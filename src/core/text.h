@@ -8,9 +8,11 @@
 
 namespace trainer::core {
 
+constexpr char32_t kReplacementCharacter = 0xFFFD;
+
 // One character of UTF-8, as Unicode 15 table 3-7 defines it (no surrogates, no overlong forms, at most U+10FFFF).
 struct Utf8Char {
-  char32_t value = 0;     // U+FFFD when not valid
+  char32_t value = 0;     // kReplacementCharacter when not valid
   std::size_t bytes = 0;  // at least 1; of an invalid sequence the longest part that could have begun a character
   bool valid = false;
 };

@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr detail::Names<WebhookState, 4> kStates{{
+constexpr detail::Names<WebhookState, 4> kWebhookStates{{
     {WebhookState::ready, "ready"},
     {WebhookState::sending, "sending"},
     {WebhookState::delivered, "delivered"},
@@ -57,7 +57,7 @@ std::optional<Error> for_each_host(std::string_view allowed, Take take) {
 }  // namespace
 
 std::string_view name(WebhookState state) {
-  return detail::name_in(kStates, state);
+  return detail::name_in(kWebhookStates, state);
 }
 
 std::optional<Error> check_webhook_hosts(const std::string& allowed) {

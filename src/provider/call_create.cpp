@@ -11,17 +11,13 @@ namespace {
 using core::Delivery;
 using core::Outcome;
 
-constexpr std::size_t kPageSize = 100;
-// Enough for a server that ignores the filter and has 5,000 newer jobs.
-constexpr int kMaxPages = 50;
-
 class Create : public Call {
  public:
   Create(const Profile& profile, const core::Work& work)
       : profile_(profile),
         work_(work),
         may_send_(work.operation.state == core::OperationState::sending),
-        pages_(jobs_with_token(work.operation.id), kPageSize, kMaxPages) {}
+        pages_(jobs_with_token(work.operation.id)) {}
 
   Step start() override {
     const core::Model& model = work_.model;

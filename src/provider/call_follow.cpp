@@ -14,14 +14,11 @@ namespace {
 using core::Delivery;
 using core::Outcome;
 
-constexpr std::size_t kPageSize = 100;
-constexpr int kMaxPages = 50;
-
 // Events newer than a known one, from pages that begin with the newest.
 class Events {
  public:
   Events(const std::string& job_id, std::string known)
-      : known_(std::move(known)), pages_(job_path(job_id) + "/events?limit=100", kPageSize, kMaxPages) {}
+      : known_(std::move(known)), pages_(job_path(job_id) + "/events?limit=100") {}
 
   HttpRequest request() const { return pages_.request(); }
 
@@ -138,7 +135,7 @@ class Fetch : public Call {
   explicit Fetch(const core::Work& work)
       : job_id_(work.model.provider_job_id),
         events_(job_id_, work.model.last_event_id),
-        checkpoints_(job_path(job_id_) + "/checkpoints?limit=100", kPageSize, kMaxPages) {
+        checkpoints_(job_path(job_id_) + "/checkpoints?limit=100") {
     if (!work.model.result_files.empty()) result_file_ = work.model.result_files.front();
     outcome_.delivery = Delivery::ok;
   }

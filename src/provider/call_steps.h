@@ -42,10 +42,13 @@ bool is_refused(const HttpReply& reply, const core::Outcome& outcome);
 // One walk over a list. The walk is bounded, and a server that repeats itself is noticed.
 class Pages {
  public:
+  static constexpr std::size_t kSize = 100;
+  // Enough for a server that ignores the filter and has 5,000 newer jobs.
+  static constexpr int kMaxPages = 50;
+
   Pages() = default;
   // `query` holds the path and its parameters, at least one of them; `size` is the limit that it asks for.
-  Pages(std::string query, std::size_t size, int max_pages)
-      : query_(std::move(query)), size_(size), pages_left_(max_pages) {}
+  explicit Pages(std::string query, std::size_t size = kSize) : query_(std::move(query)), size_(size) {}
 
   HttpRequest request() const { return get(after_.empty() ? query_ : query_ + "&after=" + escaped(after_)); }
 
@@ -65,7 +68,7 @@ class Pages {
 
   std::string query_;
   std::size_t size_ = 0;
-  int pages_left_ = 0;
+  int pages_left_ = kMaxPages;
   std::string after_;
   std::unordered_set<std::string> seen_;
 };

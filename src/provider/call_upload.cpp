@@ -15,8 +15,7 @@ namespace {
 using core::Delivery;
 using core::Outcome;
 
-constexpr std::size_t kPageSize = 1000;
-constexpr int kMaxPages = 50;
+constexpr std::size_t kFilesPerPage = 1000;
 
 bool is_filename(std::string_view name) {
   return name.size() <= 200 && is_id(name) && name.find(':') == std::string_view::npos;
@@ -28,7 +27,7 @@ class Upload : public Call {
       : spool_(work.spool),
         may_send_(work.operation.state == core::OperationState::sending),
         first_attempt_(work.operation.attempt <= 1),
-        pages_("/files?purpose=fine-tune&order=desc&limit=" + std::to_string(kPageSize), kPageSize, kMaxPages) {}
+        pages_("/files?purpose=fine-tune&order=desc&limit=" + std::to_string(kFilesPerPage), kFilesPerPage) {}
 
   Step start() override {
     if (!is_filename(spool_.filename) || spool_.bytes <= 0) return invalid_work("The file has no usable name or size.");

@@ -16,9 +16,6 @@ using core::Delivery;
 using core::Outcome;
 using core::RemoteJob;
 
-constexpr std::size_t kPageSize = 100;
-constexpr int kMaxPages = 50;
-
 }  // namespace
 
 bool is_older(const RemoteJob& a, const RemoteJob& b) {
@@ -32,8 +29,7 @@ bool is_of_use(const RemoteJob& job) {
   return !core::is_terminal(job.status) || job.status == "succeeded";
 }
 
-JobsOfToken::JobsOfToken(std::string token)
-    : token_(std::move(token)), pages_(jobs_with_token(token_), kPageSize, kMaxPages) {}
+JobsOfToken::JobsOfToken(std::string token) : token_(std::move(token)), pages_(jobs_with_token(token_)) {}
 
 std::optional<Step> JobsOfToken::take(const HttpReply& reply) {
   Outcome outcome = classify(reply);

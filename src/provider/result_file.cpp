@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxRows = 100'000;
 
-std::string_view trimmed(std::string_view text) {
+std::string_view unquoted(std::string_view text) {
   constexpr std::string_view kBlank = " \t\r\n\"";
   const std::size_t first = text.find_first_not_of(kBlank);
   if (first == std::string_view::npos) return {};
@@ -31,7 +31,7 @@ std::string_view next_piece(std::string_view& rest, char separator) {
   return piece;
 }
 
-std::optional<double> number_in(std::string_view cell) {
+std::optional<double> number_in_cell(std::string_view cell) {
   double value = 0;
   const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
   if (error != std::errc() || end != cell.data() + cell.size() || !std::isfinite(value)) return std::nullopt;
@@ -39,7 +39,7 @@ std::optional<double> number_in(std::string_view cell) {
 }
 
 std::optional<int> integer_in(std::string_view cell) {
-  const auto value = number_in(cell);
+  const auto value = number_in_cell(cell);
   if (!value || std::abs(*value) > 1e15 || *value != std::floor(*value)) return std::nullopt;
   return small_number(static_cast<std::int64_t>(*value));
 }
@@ -53,17 +53,19 @@ struct Column {
 
 constexpr std::array<Column, 11> kColumns{{
     {"step", [](core::StepMetrics& m, std::string_view c) { m.step = integer_in(c); }},
-    {"train_loss", [](core::StepMetrics& m, std::string_view c) { m.train_loss = number_in(c); }},
-    {"train_accuracy", [](core::StepMetrics& m, std::string_view c) { m.train_accuracy = number_in(c); }},
-    {"train_mean_token_accuracy", [](core::StepMetrics& m, std::string_view c) { m.train_accuracy = number_in(c); }},
-    {"valid_loss", [](core::StepMetrics& m, std::string_view c) { m.valid_loss = number_in(c); }},
-    {"validation_loss", [](core::StepMetrics& m, std::string_view c) { m.valid_loss = number_in(c); }},
-    {"valid_accuracy", [](core::StepMetrics& m, std::string_view c) { m.valid_accuracy = number_in(c); }},
-    {"valid_mean_token_accuracy", [](core::StepMetrics& m, std::string_view c) { m.valid_accuracy = number_in(c); }},
+    {"train_loss", [](core::StepMetrics& m, std::string_view c) { m.train_loss = number_in_cell(c); }},
+    {"train_accuracy", [](core::StepMetrics& m, std::string_view c) { m.train_accuracy = number_in_cell(c); }},
+    {"train_mean_token_accuracy",
+     [](core::StepMetrics& m, std::string_view c) { m.train_accuracy = number_in_cell(c); }},
+    {"valid_loss", [](core::StepMetrics& m, std::string_view c) { m.valid_loss = number_in_cell(c); }},
+    {"validation_loss", [](core::StepMetrics& m, std::string_view c) { m.valid_loss = number_in_cell(c); }},
+    {"valid_accuracy", [](core::StepMetrics& m, std::string_view c) { m.valid_accuracy = number_in_cell(c); }},
+    {"valid_mean_token_accuracy",
+     [](core::StepMetrics& m, std::string_view c) { m.valid_accuracy = number_in_cell(c); }},
     {"validation_mean_token_accuracy",
-     [](core::StepMetrics& m, std::string_view c) { m.valid_accuracy = number_in(c); }},
-    {"full_valid_loss", [](core::StepMetrics& m, std::string_view c) { m.full_valid_loss = number_in(c); }},
-    {"full_validation_loss", [](core::StepMetrics& m, std::string_view c) { m.full_valid_loss = number_in(c); }},
+     [](core::StepMetrics& m, std::string_view c) { m.valid_accuracy = number_in_cell(c); }},
+    {"full_valid_loss", [](core::StepMetrics& m, std::string_view c) { m.full_valid_loss = number_in_cell(c); }},
+    {"full_validation_loss", [](core::StepMetrics& m, std::string_view c) { m.full_valid_loss = number_in_cell(c); }},
 }};
 
 void ignore(core::StepMetrics&, std::string_view) {}
@@ -73,7 +75,7 @@ std::vector<Setter> header(std::string_view line) {
   std::vector<Setter> setters;
   bool has_step = false;
   while (!line.empty()) {
-    const std::string_view name = trimmed(next_piece(line, ','));
+    const std::string_view name = unquoted(next_piece(line, ','));
     has_step = has_step || name == "step";
     const auto column = std::find_if(kColumns.begin(), kColumns.end(), [&](const Column& c) { return c.name == name; });
     setters.push_back(column == kColumns.end() ? ignore : column->set);
@@ -88,7 +90,7 @@ std::vector<core::StepMetrics> read_csv(std::string_view text) {
   while (!setters.empty() && !text.empty() && rows.size() < kMaxRows) {
     std::string_view line = next_piece(text, '\n');
     core::StepMetrics row;
-    for (std::size_t i = 0; i < setters.size() && !line.empty(); ++i) setters[i](row, trimmed(next_piece(line, ',')));
+    for (std::size_t i = 0; i < setters.size() && !line.empty(); ++i) setters[i](row, unquoted(next_piece(line, ',')));
     if (row.step) rows.push_back(row);
   }
   return rows;

@@ -10,12 +10,6 @@ using nlohmann::json;
 
 constexpr double kMaxSetting = 1e6;
 
-Reply ok(std::string body) {
-  Reply reply;
-  reply.body = std::move(body);
-  return reply;
-}
-
 Reply add_fault(Call& call) {
   auto parsed = Faults::parse(call.request.body);
   if (Reply* refused = std::get_if<Reply>(&parsed)) return std::move(*refused);

@@ -12,7 +12,6 @@ using nlohmann::json;
 using Refusal = std::optional<Reply>;
 
 constexpr int kDefaultTokens = 256;
-constexpr int kTokensPerMessage = 3;
 constexpr int kTokensOfReplyPrimer = 3;
 constexpr std::size_t kMaxStops = 4;
 constexpr std::string_view kBaseModelNote = "[sandbox base model] ";

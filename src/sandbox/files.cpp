@@ -17,7 +17,7 @@ constexpr std::array<std::string_view, 6> kPurposes = {"assistants", "batch",   
                                                        "vision",     "user_data", "evals"};
 constexpr std::int64_t kMinExpiry = 3600;
 constexpr std::int64_t kMaxExpiry = 2592000;
-constexpr std::size_t kMaxListed = 10000;
+constexpr std::size_t kMaxFilesListed = 10000;
 
 std::string file_json(const File& file) {
   json value = {{"id", file.id},
@@ -34,12 +34,6 @@ std::string file_json(const File& file) {
 
 Reply no_such_file(const std::string& id) {
   return error_reply(404, "invalid_request_error", "", "id", "No such File object: " + id);
-}
-
-Reply ok(std::string body) {
-  Reply reply;
-  reply.body = std::move(body);
-  return reply;
 }
 
 struct Upload {
@@ -133,7 +127,7 @@ Reply create_file(Call& call) {
 }
 
 Reply list_files(Call& call) {
-  const auto limit = query_limit(call.request, kMaxListed, kMaxListed);
+  const auto limit = query_limit(call.request, kMaxFilesListed, kMaxFilesListed);
   if (const Reply* refused = std::get_if<Reply>(&limit)) return *refused;
   const std::string* order = query_value(call.request, "order");
   if (order && *order != "asc" && *order != "desc") {

@@ -23,57 +23,6 @@ constexpr unsigned int kMaxConnections = 8192;
 constexpr unsigned int kBacklog = 4096;
 constexpr std::size_t kMaxBody = std::size_t{513} * 1024 * 1024;  // the provider's 512 MB and the multipart around it
 
-// Resumes suspended connections when their time has come.
-class Alarm {
- public:
-  Alarm() : thread_([this] { work(); }) {}
-  ~Alarm() { stop(); }
-  Alarm(const Alarm&) = delete;
-  Alarm& operator=(const Alarm&) = delete;
-
-  // False once stop() has begun: do not wait then.
-  bool suspend(MHD_Connection* connection, std::int64_t delay_ms) {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return false;
-    MHD_suspend_connection(connection);
-    waiting_.emplace(SteadyClock::now() + std::chrono::milliseconds(delay_ms), connection);
-    changed_.notify_one();
-    return true;
-  }
-  // Resumes everybody.
-  void stop() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    changed_.notify_one();
-    if (thread_.joinable()) thread_.join();
-  }
-
- private:
-  void work() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      while (!waiting_.empty() && (stopping_ || waiting_.begin()->first <= SteadyClock::now())) {
-        MHD_resume_connection(waiting_.begin()->second);
-        waiting_.erase(waiting_.begin());
-      }
-      if (stopping_) return;
-      if (waiting_.empty()) {
-        changed_.wait(lock);
-      } else {
-        changed_.wait_until(lock, SteadyClock::time_point(waiting_.begin()->first));
-      }
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::multimap<SteadyClock::time_point, MHD_Connection*> waiting_;
-  bool stopping_ = false;
-  std::thread thread_;
-};
-
 struct Exchange {
   Request request;
   Reply reply;
@@ -136,6 +85,57 @@ MHD_Result send(MHD_Connection* connection, Reply& reply) {
 }
 
 }  // namespace
+
+// Resumes suspended connections when their time has come.
+class Alarm {
+ public:
+  Alarm() : thread_([this] { work(); }) {}
+  ~Alarm() { stop(); }
+  Alarm(const Alarm&) = delete;
+  Alarm& operator=(const Alarm&) = delete;
+
+  // False once stop() has begun: do not wait then.
+  bool suspend(MHD_Connection* connection, std::int64_t delay_ms) {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return false;
+    MHD_suspend_connection(connection);
+    waiting_.emplace(SteadyClock::now() + std::chrono::milliseconds(delay_ms), connection);
+    changed_.notify_one();
+    return true;
+  }
+  // Resumes everybody.
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_one();
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  void work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      while (!waiting_.empty() && (stopping_ || waiting_.begin()->first <= SteadyClock::now())) {
+        MHD_resume_connection(waiting_.begin()->second);
+        waiting_.erase(waiting_.begin());
+      }
+      if (stopping_) return;
+      if (waiting_.empty()) {
+        changed_.wait(lock);
+      } else {
+        changed_.wait_until(lock, SteadyClock::time_point(waiting_.begin()->first));
+      }
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::multimap<SteadyClock::time_point, MHD_Connection*> waiting_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
 
 struct HttpServer::Impl {
   explicit Impl(Sandbox& the_sandbox) : sandbox(the_sandbox) {}

@@ -12,18 +12,10 @@ using nlohmann::json;
 
 constexpr std::size_t kListedEvents = 20;
 constexpr std::size_t kListedCheckpoints = 10;
-constexpr std::size_t kMaxListed = 1000;
-constexpr std::size_t kKeptCheckpoints = 3;
 
 Reply no_such(const std::string& what, const std::string& id) {
   return error_reply(404, "invalid_request_error", what + "_not_found", "fine_tune_id",
                      "Could not find " + what + ": " + id);
-}
-
-Reply ok(std::string body) {
-  Reply reply;
-  reply.body = std::move(body);
-  return reply;
 }
 
 std::string letters_of(const Job& job) {
@@ -103,9 +95,7 @@ Reply list_checkpoints(Call& call) {
   const TrainingRun* run = nullptr;
   if (job->status == Job::Status::succeeded) {
     run = &std::get<TrainingRun>(job->training->outcome);
-    for (auto at = run->epochs.rbegin(); at != run->epochs.rend() && kept.size() < kKeptCheckpoints; ++at) {
-      kept.push_back(&*at);
-    }
+    for (const Epoch& epoch : run->kept()) kept.insert(kept.begin(), &epoch);
   }
   auto first = kept.begin();
   if (const std::string* after = query_value(call.request, "after")) {

@@ -8,19 +8,12 @@ namespace trainer::sandbox {
 namespace {
 
 constexpr std::size_t kListed = 20;
-constexpr std::size_t kMaxListed = 1000;
 constexpr std::int64_t kResumeShare = 20;  // a resumed job waits for one part in so many of its duration
 constexpr std::uint64_t kSeeds = 2147483648;
 
 Reply no_such_job(const std::string& id) {
   return error_reply(404, "invalid_request_error", "fine_tune_not_found", "fine_tune_id",
                      "Could not find fine tune: " + id);
-}
-
-Reply ok(std::string body) {
-  Reply reply;
-  reply.body = std::move(body);
-  return reply;
 }
 
 // The file, or the reply that says what is wrong with it.

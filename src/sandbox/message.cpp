@@ -1,9 +1,15 @@
-// The error envelope: the one place where its shape is written.
+// The replies' shapes, and of the error envelope the one place where it is written.
 #include "sandbox/message.h"
 
 #include <nlohmann/json.hpp>
 
 namespace trainer::sandbox {
+
+Reply ok(std::string body) {
+  Reply reply;
+  reply.body = std::move(body);
+  return reply;
+}
 
 Reply error_reply(int status, std::string_view type, std::string_view code, std::string_view param,
                   std::string_view message) {

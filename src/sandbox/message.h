@@ -35,6 +35,9 @@ struct Reply {
   Delivery delivery = Delivery::complete;
 };
 
+// 200 with a JSON text.
+Reply ok(std::string body);
+
 // The provider's error envelope. An empty code or param is null on the wire.
 Reply error_reply(int status, std::string_view type, std::string_view code, std::string_view param,
                   std::string_view message);

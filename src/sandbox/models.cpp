@@ -26,17 +26,10 @@ constexpr std::array<BaseModel, 4> kBaseModels = {{
 }};
 constexpr std::string_view kShutdown = "2027-01-14";
 constexpr std::string_view kCheckpoint = ":ckpt-step-";
-constexpr std::size_t kKeptCheckpoints = 3;
 
 std::string model_json(std::string_view id, std::int64_t created, std::string_view owner) {
   return json{{"id", id}, {"object", "model"}, {"created", created}, {"owned_by", owner}, {"shutdown_date", kShutdown}}
       .dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
-Reply ok(std::string body) {
-  Reply reply;
-  reply.body = std::move(body);
-  return reply;
 }
 
 const BaseModel* find_base_model(const std::string& id) {
@@ -73,12 +66,12 @@ std::shared_ptr<const Model> find_model(State& state, const std::string& id, con
   if (!job || state.deleted_models.contains(id)) return nullptr;
   advance(state, *job, now_ms);
   if (job->status != Job::Status::succeeded || now_ms < job->finished_ms + effects.model_lag_ms) return nullptr;
-  const auto& epochs = std::get<TrainingRun>(job->training->outcome).epochs;
+  const TrainingRun& run = std::get<TrainingRun>(job->training->outcome);
   const std::size_t mark = id.find(kCheckpoint);
-  if (mark == id.npos) return epochs.back().model;
+  if (mark == id.npos) return run.epochs.back().model;
   const std::string step = id.substr(mark + kCheckpoint.size());
-  for (std::size_t i = epochs.size() - std::min(epochs.size(), kKeptCheckpoints); i < epochs.size(); ++i) {
-    if (std::to_string(epochs[i].last_step) == step) return epochs[i].model;
+  for (const Epoch& epoch : run.kept()) {
+    if (std::to_string(epoch.last_step) == step) return epoch.model;
   }
   return nullptr;
 }

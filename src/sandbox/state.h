@@ -182,6 +182,7 @@ std::string list_json(const std::vector<std::string>& objects, bool has_more, co
                       const std::string& last_id);
 const std::string* query_value(const Request& request, std::string_view name);
 // The query's `limit`, or the reply that refuses it.
+constexpr std::size_t kMaxListed = 1000;
 std::variant<std::size_t, Reply> query_limit(const Request& request, std::size_t fallback, std::size_t highest);
 
 }  // namespace trainer::sandbox

@@ -13,4 +13,7 @@ std::vector<std::string_view> tokens(std::string_view text);
 
 std::int64_t count_tokens(std::string_view text);
 
+// What a message costs besides its role and text.
+constexpr std::int64_t kTokensPerMessage = 3;
+
 }  // namespace trainer::sandbox

@@ -1,9 +1,11 @@
 // One training run: passes over the examples in steps of a batch, with the loss measured before each step learns.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,9 @@ struct TrainingRun {
   std::vector<TrainingStep> steps;
   std::vector<Epoch> epochs;
   std::int64_t trained_tokens = 0;  // billable tokens of the file x epochs
+
+  // The last three, in order: those whose models can be asked for.
+  std::span<const Epoch> kept() const { return std::span(epochs).last(std::min<std::size_t>(epochs.size(), 3)); }
 };
 
 // `hyperparameters` as asked for. `validation` may be null. The same arguments give the same run.

@@ -15,7 +15,6 @@ using nlohmann::json;
 using Problem = std::optional<FileProblem>;
 
 constexpr std::int64_t kMaxExampleTokens = 65536;  // longer examples are cut without a word
-constexpr std::int64_t kTokensPerMessage = 3;
 
 struct Line {
   const json& value;

@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 namespace vectors {
 
@@ -20,6 +21,15 @@ const std::map<std::string, Method>& methods();
 const std::map<std::string, Method>& sequential_methods();
 const std::map<std::string, Method>& fixed_methods();
 const std::map<std::string, Method>& stream_methods();
+
+// An input, and whether the vector's method is said in these words.
+inline double number(const Json& inputs, const char* name) {
+  return inputs.at(name).get<double>();
+}
+
+inline bool mentions(const Json& vector, std::string_view words) {
+  return vector.at("method").get_ref<const std::string&>().find(words) != std::string::npos;
+}
 
 // The formula of the paired differences, which some vectors only call "the same stream": "d_i=..." in another one's
 // method.

@@ -20,16 +20,8 @@ namespace {
 namespace stats = trainer::core::stats;
 using Numbers = std::vector<double>;
 
-double number(const Json& inputs, const char* name) {
-  return inputs.at(name).get<double>();
-}
-
 Numbers numbers(const Json& inputs, const char* name) {
   return inputs.at(name).get<Numbers>();
-}
-
-bool mentions(const Json& vector, std::string_view words) {
-  return vector.at("method").get_ref<const std::string&>().find(words) != std::string::npos;
 }
 
 double alpha_of(const Json& inputs) {

@@ -21,14 +21,6 @@ namespace {
 
 namespace stats = trainer::core::stats;
 
-double number(const Json& inputs, const char* name) {
-  return inputs.at(name).get<double>();
-}
-
-bool mentions(const Json& vector, std::string_view words) {
-  return vector.at("method").get_ref<const std::string&>().find(words) != std::string::npos;
-}
-
 stats::Moments arm(const Json& inputs, const std::string& which) {
   return stats::from_sums(inputs.at("n" + which).get<std::int64_t>(), inputs.at("sum" + which).get<double>(),
                           inputs.at("sumsq" + which).get<double>());

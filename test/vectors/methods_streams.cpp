@@ -22,16 +22,8 @@ namespace {
 namespace stats = trainer::core::stats;
 using Numbers = std::vector<double>;
 
-double number(const Json& inputs, const char* name) {
-  return inputs.at(name).get<double>();
-}
-
 std::string method_of(const Json& vector) {
   return vector.at("method").get<std::string>();
-}
-
-bool mentions(const Json& vector, std::string_view words) {
-  return method_of(vector).find(words) != std::string::npos;
 }
 
 // --- exact bets ---------------------------------------------------------------------------------------------------

@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/stats/check.h"
+#include "core/stats/special.h"
 
 namespace trainer::core::stats {
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::optional<Error> check(const Moments& arm1, const Moments& arm0, const AcsSettings& settings) {
   if (!(settings.alpha > 0 && settings.alpha < 0.5)) return invalid("alpha", "lie between 0 and 0.5, without them");

@@ -2,15 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/stats/check.h"
 #include "core/stats/special.h"
 
 namespace trainer::core::stats {
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::optional<Error> check_two(const Moments& values) {
   if (auto error = check_moments("the sample", values)) return error;

@@ -18,14 +18,14 @@ std::optional<Error> check(const Power& power) {
   return first_error(check_probability("alpha", power.alpha), check_probability("the power", power.power));
 }
 
-std::optional<Error> check_difference(double delta) {
+std::optional<Error> check_effect(double delta) {
   if (delta != 0 && std::isfinite(delta)) return std::nullopt;
   return invalid("the difference", "be finite, and not 0");
 }
 
 std::optional<Error> check_proportions(double p0, double p1, const Power& power) {
   return first_error(check(power), check_probability("the proportion", p0), check_probability("the proportion", p1),
-                     check_difference(p1 - p0));
+                     check_effect(p1 - p0));
 }
 
 double z_two_sided(const Power& power) {
@@ -78,14 +78,14 @@ Result<double> proportions_per_arm_arcsine(double p0, double p1, const Power& po
 }
 
 Result<double> means_per_arm(double delta, double sd, const Power& power) {
-  if (auto error = first_error(check(power), check_difference(delta), check_positive("the deviation", sd))) {
+  if (auto error = first_error(check(power), check_effect(delta), check_positive("the deviation", sd))) {
     return *std::move(error);
   }
   return 2 * squared((z_two_sided(power) + z_power(power)) * sd / delta);
 }
 
 Result<double> means_per_arm_t(double delta, double sd, const Power& power) {
-  if (auto error = first_error(check(power), check_difference(delta), check_positive("the deviation", sd))) {
+  if (auto error = first_error(check(power), check_effect(delta), check_positive("the deviation", sd))) {
     return *std::move(error);
   }
   // The other tail of a two-sided test is left out, as it is everywhere: it would be an error in the right direction.
@@ -106,7 +106,7 @@ Result<double> non_inferiority_per_arm(double v1, double v0, double margin, cons
 }
 
 Result<double> sequential_per_arm(double v1, double v0, double delta, double plan, const Power& power) {
-  if (auto error = first_error(check(power), check_difference(delta), check_positive("the variance", v1 + v0),
+  if (auto error = first_error(check(power), check_effect(delta), check_positive("the variance", v1 + v0),
                                check_positive("the planned number of units", plan))) {
     return *std::move(error);
   }

@@ -26,7 +26,6 @@ using Quiet = bm::policies::policy<bm::policies::domain_error<bm::policies::igno
                                    bm::policies::promote_double<false>, bm::policies::promote_float<false>>;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 bool is_probability(double p) {
   return p >= 0 && p <= 1;

@@ -2,9 +2,12 @@
 // NaN, and none of them throws. The functions are Boost.Math's (docs/dependencies.md); no header of ours includes it.
 #pragma once
 
+#include <limits>
 #include <span>
 
 namespace trainer::core::stats {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // The standard normal distribution: P(Z <= x), P(Z > x), and the x with P(Z <= x) = p, infinite at 0 and 1.
 double normal_cdf(double x);

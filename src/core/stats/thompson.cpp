@@ -10,7 +10,7 @@
 namespace trainer::core::stats {
 namespace {
 
-constexpr int kIntervals = 2000;  // even, for Simpson's rule
+constexpr int kSimpsonIntervals = 2000;  // even, for Simpson's rule
 
 struct Beta {
   double a = 1;
@@ -45,15 +45,15 @@ double best_integral(std::span<const Beta> arms, std::size_t best) {
   const Beta& arm = arms[best];
   const double low = beta_quantile(1e-13, arm.a, arm.b);
   const double high = beta_quantile(1 - 1e-13, arm.a, arm.b);
-  const double step = (high - low) / kIntervals;
+  const double step = (high - low) / kSimpsonIntervals;
   double sum = 0;
-  for (int i = 0; i <= kIntervals; ++i) {
+  for (int i = 0; i <= kSimpsonIntervals; ++i) {
     const double x = std::min(1.0, low + i * step);
     double value = std::exp(log_beta_density(x, arm.a, arm.b));
     for (std::size_t other = 0; other < arms.size(); ++other) {
       if (other != best) value *= beta_cdf(x, arms[other].a, arms[other].b);
     }
-    sum += (i == 0 || i == kIntervals ? 1 : i % 2 == 1 ? 4 : 2) * value;
+    sum += (i == 0 || i == kSimpsonIntervals ? 1 : i % 2 == 1 ? 4 : 2) * value;
   }
   return sum * step / 3;
 }

@@ -3,10 +3,22 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/decide.h"
 
 namespace trainer::core {
+
+inline const Policy kPolicy;
+
+inline const std::vector<OperationKind> kKinds{
+    OperationKind::upload_training_file, OperationKind::upload_validation_file,
+    OperationKind::create_job,           OperationKind::poll_job,
+    OperationKind::fetch_result,         OperationKind::verify_model,
+    OperationKind::cancel_job,           OperationKind::pause_job,
+    OperationKind::resume_job,           OperationKind::sweep_duplicates,
+    OperationKind::delete_file,          OperationKind::delete_model,
+};
 
 inline RemoteJob remote_job(std::string status) {
   RemoteJob job;

@@ -18,8 +18,6 @@ using std::chrono::seconds;
 using Kind = OperationKind;
 using State = OperationState;
 
-const Policy kPolicy;
-
 RemoteJob failed_job(std::string code, std::string message = "Some message.") {
   RemoteJob job = remote_job("failed");
   job.error_code = std::move(code);

@@ -18,8 +18,6 @@ using std::chrono::seconds;
 using Kind = OperationKind;
 using State = OperationState;
 
-const Policy kPolicy;
-
 // --- cancellation, pause, resume ---
 
 TEST(DecideCancel, BeforeAnythingWasSentNothingIsSent) {

@@ -19,8 +19,6 @@ using std::chrono::seconds;
 using Kind = OperationKind;
 using State = OperationState;
 
-const Policy kPolicy;
-
 // --- uploads ---
 
 TEST(DecideUpload, RemembersTheFileAndGoesOnWithTheValidationFileWhereThereIsOne) {

@@ -18,8 +18,6 @@ using std::chrono::seconds;
 using Kind = OperationKind;
 using State = OperationState;
 
-const Policy kPolicy;
-
 // --- every kind of operation, in every state that a claim gives it, with every class of outcome ---
 
 struct Rule {

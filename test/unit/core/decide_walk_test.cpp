@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/decide.h"
 #include "core/job.h"
+#include "decide_fixture.h"
 
 namespace trainer::core {
 namespace {
@@ -29,7 +29,6 @@ using State = OperationState;
 constexpr std::uint64_t kSeed = 20261122;
 constexpr int kWalks = 3000;
 constexpr int kLongestWalk = 20000;
-const Policy kPolicy;
 const milliseconds kLease = minutes(4) + seconds(30);
 const milliseconds kTimeout = seconds(60);
 // What a list may lag behind the end of a request is less than the quiet period: the promise ends there.

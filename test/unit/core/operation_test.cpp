@@ -1,4 +1,5 @@
 #include "core/operation.h"
+#include "decide_fixture.h"
 
 #include <gtest/gtest.h>
 
@@ -9,14 +10,6 @@
 namespace trainer::core {
 namespace {
 
-const std::vector<OperationKind> kKinds{
-    OperationKind::upload_training_file, OperationKind::upload_validation_file,
-    OperationKind::create_job,           OperationKind::poll_job,
-    OperationKind::fetch_result,         OperationKind::verify_model,
-    OperationKind::cancel_job,           OperationKind::pause_job,
-    OperationKind::resume_job,           OperationKind::sweep_duplicates,
-    OperationKind::delete_file,          OperationKind::delete_model,
-};
 const std::vector<OperationState> kStates{
     OperationState::ready, OperationState::sending, OperationState::reconcile, OperationState::checking,
     OperationState::done,  OperationState::failed,  OperationState::cancelled,

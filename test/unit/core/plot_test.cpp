@@ -27,7 +27,7 @@ std::vector<std::string> labels(const Axis& axis) {
   return out;
 }
 
-double seconds(int year, unsigned month, unsigned day) {
+double unix_seconds(int year, unsigned month, unsigned day) {
   using namespace std::chrono;
   return static_cast<double>(sys_days{std::chrono::year{year} / std::chrono::month{month} / std::chrono::day{day}}
                                  .time_since_epoch()
@@ -66,15 +66,16 @@ TEST(NumberAxisTest, OneValueHasRoomAroundIt) {
 }
 
 TEST(TimeAxisTest, TicksAreAtTheBeginningsOfDaysWeeksAndMonths) {
-  EXPECT_THAT(labels(time_axis({seconds(2026, 2, 26), seconds(2026, 3, 3)}, 8)),
+  EXPECT_THAT(labels(time_axis({unix_seconds(2026, 2, 26), unix_seconds(2026, 3, 3)}, 8)),
               ElementsAre("26 Feb", "27 Feb", "28 Feb", "1 Mar", "2 Mar", "3 Mar"));
-  EXPECT_THAT(labels(time_axis({seconds(2026, 11, 1), seconds(2026, 11, 29)}, 5)),
+  EXPECT_THAT(labels(time_axis({unix_seconds(2026, 11, 1), unix_seconds(2026, 11, 29)}, 5)),
               ElementsAre("2 Nov", "9 Nov", "16 Nov", "23 Nov"))
       << "Mondays";
-  EXPECT_THAT(labels(time_axis({seconds(2026, 10, 5), seconds(2026, 11, 29)}, 3)), ElementsAre("19 Oct", "9 Nov"));
-  EXPECT_THAT(labels(time_axis({seconds(2025, 11, 15), seconds(2026, 3, 15)}, 4)),
+  EXPECT_THAT(labels(time_axis({unix_seconds(2026, 10, 5), unix_seconds(2026, 11, 29)}, 3)),
+              ElementsAre("19 Oct", "9 Nov"));
+  EXPECT_THAT(labels(time_axis({unix_seconds(2025, 11, 15), unix_seconds(2026, 3, 15)}, 4)),
               ElementsAre("Dec 2025", "Jan 2026", "Feb 2026", "Mar 2026"));
-  EXPECT_THAT(labels(time_axis({seconds(2026, 1, 1), seconds(2026, 1, 1) + 43200}, 5)),
+  EXPECT_THAT(labels(time_axis({unix_seconds(2026, 1, 1), unix_seconds(2026, 1, 1) + 43200}, 5)),
               ElementsAre("00:00", "03:00", "06:00", "09:00", "12:00"));
 }
 

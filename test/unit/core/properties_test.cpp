@@ -9,21 +9,15 @@
 #include <vector>
 
 #include "core/dataset.h"
-#include "core/decide.h"
 #include "core/retry.h"
 #include "core/text.h"
+#include "decide_fixture.h"
 
 namespace trainer::core {
 namespace {
 
 using std::chrono::milliseconds;
 
-const std::vector<OperationKind> kKinds{OperationKind::upload_training_file, OperationKind::upload_validation_file,
-                                        OperationKind::create_job,           OperationKind::poll_job,
-                                        OperationKind::fetch_result,         OperationKind::verify_model,
-                                        OperationKind::cancel_job,           OperationKind::pause_job,
-                                        OperationKind::resume_job,           OperationKind::sweep_duplicates,
-                                        OperationKind::delete_file,          OperationKind::delete_model};
 const std::vector<std::string> kStatuses{"validating_files", "queued",    "running", "paused",       "succeeded",
                                          "failed",           "cancelled", "",        "contemplating"};
 

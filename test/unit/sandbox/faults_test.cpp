@@ -10,8 +10,6 @@ namespace {
 
 using nlohmann::json;
 
-const std::string kJobs = "/v1/fine_tuning/jobs";
-
 class Faulty : public testing::Test {
  protected:
   Answer create(const std::string& key = "k") {

@@ -12,6 +12,8 @@
 
 namespace trainer::sandbox {
 
+inline const std::string kJobs = "/v1/fine_tuning/jobs";
+
 struct Answer {
   int status = 0;
   nlohmann::json body;
