@@ -8,7 +8,7 @@ namespace trainer::pg {
 namespace {
 
 // The live states, as the partial indexes spell them.
-#define LIVE "state IN ('ready', 'sending', 'reconcile', 'checking')"
+#define LIVE_OPERATIONS "state IN ('ready', 'sending', 'reconcile', 'checking')"
 
 // Before anything is read: to ask for the table after its indexes deadlocks with a REINDEX, which goes the other way.
 constexpr const char* kLockTable = "LOCK TABLE @extschema@.trainer_operations IN ROW EXCLUSIVE MODE";
@@ -16,7 +16,7 @@ constexpr const char* kLockTable = "LOCK TABLE @extschema@.trainer_operations IN
 // How much is due: more than there is room for, or not.
 constexpr const char* kCountUpTo =
     "SELECT count(*) FROM (SELECT FROM @extschema@.trainer_operations"
-    " WHERE " LIVE " AND due_at <= now() ORDER BY due_at LIMIT $1) due";
+    " WHERE " LIVE_OPERATIONS " AND due_at <= now() ORDER BY due_at LIMIT $1) due";
 
 // Claims the rows at the addresses in `chosen`. What is claimed anew while it was being sent may have arrived: a paid
 // call is looked for before it is sent again.
@@ -50,9 +50,11 @@ constexpr const char* kCountUpTo =
 // All that is due, when there is room for it: nobody has to take turns.
 constexpr const char* kClaimAll =
     "WITH chosen AS MATERIALIZED (SELECT o.ctid AS address FROM @extschema@.trainer_operations o"
-    " WHERE o." LIVE " AND o.due_at <= now() ORDER BY o.due_at LIMIT $1 FOR UPDATE SKIP LOCKED)" CLAIM_CHOSEN;
+    " WHERE o." LIVE_OPERATIONS
+    " AND o.due_at <= now() ORDER BY o.due_at LIMIT $1 FOR UPDATE SKIP LOCKED)" CLAIM_CHOSEN;
 
-constexpr const char* kClaimInTurn = CHOSEN_IN_TURN("@extschema@.trainer_operations", LIVE, "$5") CLAIM_CHOSEN;
+constexpr const char* kClaimInTurn =
+    CHOSEN_IN_TURN("@extschema@.trainer_operations", LIVE_OPERATIONS, "$5") CLAIM_CHOSEN;
 
 // What was being sent may have been on its way until just now.
 constexpr const char* kTakeOver =
@@ -66,16 +68,16 @@ constexpr const char* kRelease =
 
 constexpr const char* kNextDue =
     "SELECT ceil(extract(epoch FROM min(due_at) - clock_timestamp()) * 1000)::bigint"
-    " FROM @extschema@.trainer_operations WHERE " LIVE;
+    " FROM @extschema@.trainer_operations WHERE " LIVE_OPERATIONS;
 
 constexpr const char* kCountDue =
-    "SELECT count(*) FROM @extschema@.trainer_operations WHERE " LIVE " AND due_at <= now()";
+    "SELECT count(*) FROM @extschema@.trainer_operations WHERE " LIVE_OPERATIONS " AND due_at <= now()";
 
 constexpr const char* kPostpone =
     "UPDATE @extschema@.trainer_operations SET last_error = $4, due_at = now() + $5 * interval '1 ms',"
     " sent_at = CASE state WHEN 'sending' THEN now() ELSE sent_at END,"
     " state = CASE state WHEN 'sending' THEN $6 WHEN 'checking' THEN 'reconcile' ELSE state END"
-    " WHERE id = $1::uuid AND attempt = $2 AND epoch = $3 AND " LIVE;
+    " WHERE id = $1::uuid AND attempt = $2 AND epoch = $3 AND " LIVE_OPERATIONS;
 
 core::Work read_work(const Rows& rows, std::uint64_t row, std::int64_t epoch) {
   core::Work work;

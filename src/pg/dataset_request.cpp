@@ -12,7 +12,7 @@ namespace {
 
 // The arguments, in the order of the function's declaration.
 enum Argument {
-  kOrganization,
+  kOrganizationId,
   kName,
   kMinQualityScore,
   kBaseModel,
@@ -86,7 +86,7 @@ DatasetRequest read_dataset_request(FunctionCallInfo fcinfo) {
   }
   auto value = [&](Argument argument) { return PG_GETARG_DATUM(argument); };
   DatasetRequest request{};
-  request.organization = value(kOrganization);
+  request.organization = value(kOrganizationId);
   request.has_name = !PG_ARGISNULL(kName);
   request.name = value(kName);
   request.min_quality_score = value(kMinQualityScore);

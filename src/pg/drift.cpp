@@ -19,9 +19,9 @@ namespace {
 namespace stats = core::stats;
 
 // Two windows of a thousand comments of the app are read in it at most.
-constexpr std::chrono::milliseconds kTimeout{10000};
+constexpr std::chrono::milliseconds kDriftTimeout{10000};
 
-constexpr const char* kNext =
+constexpr const char* kNextDrift =
     "SELECT g.organization_id FROM @extschema@.trainer_generations g WHERE g.organization_id > $1::uuid" NOT_PAUSED
     "  AND EXISTS (SELECT FROM @extschema@.trainer_bindings b WHERE b.role = 'responses')"
     " ORDER BY g.organization_id LIMIT 1";
@@ -33,7 +33,7 @@ constexpr const char* kAttached =
 }  // namespace
 
 std::string next_to_look_at(const std::string& cursor) {
-  Rows next = execute(kNext, std::move(Args().text(cursor.empty() ? kFirstTurn : cursor)));
+  Rows next = execute(kNextDrift, std::move(Args().text(cursor.empty() ? kFirstTurn : cursor)));
   return next.empty() ? std::string() : next.text(0, 0);
 }
 
@@ -41,7 +41,7 @@ void look_at_drift(const std::string& organization_id) {
   Rows attached = execute(kAttached);
   if (attached.empty()) return;
   AsAttached role(static_cast<Oid>(attached.bigint(0, 0)), attached.text(0, 1), organization_id);
-  StatementTimeout timeout(kTimeout);
+  StatementTimeout timeout(kDriftTimeout);
   Rows told = execute("SELECT @extschema@.trainer_look_at_drift($1::uuid)", std::move(Args().text(organization_id)));
   if (told.bigint(0, 0) > 0) TRAINER_FAULT_POINT("drift-told");
 }

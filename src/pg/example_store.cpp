@@ -10,7 +10,15 @@ extern "C" {
 namespace trainer::pg {
 namespace {
 
-enum Column { kResponseId, kCommentId, kComment, kPlatform, kReply, kNonPreferred, kColumns };
+enum ExampleColumn {
+  kExampleResponseId,
+  kExampleCommentId,
+  kExampleComment,
+  kExamplePlatform,
+  kExampleReply,
+  kExampleNonPreferred,
+  kExampleColumns
+};
 
 Datum bytes_unsafe(std::string_view text) {
   auto* value = static_cast<varlena*>(palloc(VARHDRSZ + text.size()));
@@ -28,9 +36,9 @@ std::string_view view(Datum value) {
 
 ExampleStore::ExampleStore() : exceptions_(std::uncaught_exceptions()) {
   guarded([&] {
-    description_ = CreateTemplateTupleDesc(kColumns);
-    for (int column = 0; column < kColumns; ++column) {
-      Oid type = column <= kCommentId ? UUIDOID : BYTEAOID;
+    description_ = CreateTemplateTupleDesc(kExampleColumns);
+    for (int column = 0; column < kExampleColumns; ++column) {
+      Oid type = column <= kExampleCommentId ? UUIDOID : BYTEAOID;
       TupleDescInitEntry(description_, static_cast<AttrNumber>(column + 1), nullptr, type, -1, 0);
     }
     tuples_ = tuplestore_begin_heap(false, false, work_mem);
@@ -50,10 +58,10 @@ void ExampleStore::put(const StoredExample& example) {
   MemoryContext memory = memory_.context();
   guarded([&] {
     MemoryContext outer = MemoryContextSwitchTo(memory);
-    Datum values[kColumns] = {
+    Datum values[kExampleColumns] = {
         example.response_id.value_or(Datum{0}), example.comment_id,          bytes_unsafe(example.comment),
         bytes_unsafe(example.platform),         bytes_unsafe(example.reply), bytes_unsafe(example.non_preferred)};
-    bool nulls[kColumns] = {!example.response_id.has_value()};
+    bool nulls[kExampleColumns] = {!example.response_id.has_value()};
     tuplestore_putvalues(tuples_, description_, values, nulls);
     MemoryContextSwitchTo(outer);
   });
@@ -68,13 +76,13 @@ std::optional<StoredExample> ExampleStore::next() {
   if (!found) return std::nullopt;
   const Datum* values = slot_->tts_values;
   std::optional<Datum> response;
-  if (!slot_->tts_isnull[kResponseId]) response = values[kResponseId];
+  if (!slot_->tts_isnull[kExampleResponseId]) response = values[kExampleResponseId];
   return StoredExample{response,
-                       values[kCommentId],
-                       view(values[kComment]),
-                       view(values[kPlatform]),
-                       view(values[kReply]),
-                       view(values[kNonPreferred])};
+                       values[kExampleCommentId],
+                       view(values[kExampleComment]),
+                       view(values[kExamplePlatform]),
+                       view(values[kExampleReply]),
+                       view(values[kExampleNonPreferred])};
 }
 
 }  // namespace trainer::pg

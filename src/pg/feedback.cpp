@@ -31,7 +31,7 @@ namespace {
 constexpr int kComparedCharacters = 1000;
 
 // The columns that are read or filled in.
-enum Column {
+enum FeedbackColumn {
   kOrganization,
   kModel,
   kResponse,
@@ -42,19 +42,19 @@ enum Column {
   kEditDistance,
   kCreated,
   kTransaction,
-  kColumns
+  kFeedbackColumns
 };
-constexpr std::array<const char*, kColumns> kNames{
+constexpr std::array<const char*, kFeedbackColumns> kNames{
     "organization_id", "custom_model_id", "response_id",   "feedback_type", "original_roast",
     "edited_roast",    "quality_score",   "edit_distance", "created_at",    "xid"};
 
 // Looked up once a table: the extension may be dropped and made again.
-const std::array<int, kColumns>& numbers(Relation table) {
+const std::array<int, kFeedbackColumns>& numbers(Relation table) {
   static Oid known = InvalidOid;
-  static std::array<int, kColumns> found;
+  static std::array<int, kFeedbackColumns> found;
   if (known == RelationGetRelid(table)) return found;
   TupleDesc description = RelationGetDescr(table);
-  for (int column = 0; column < kColumns; ++column) {
+  for (int column = 0; column < kFeedbackColumns; ++column) {
     const char* name = kNames[static_cast<std::size_t>(column)];
     found[static_cast<std::size_t>(column)] = guarded([&] { return SPI_fnumber(description, name); });
   }
@@ -69,7 +69,7 @@ class Row {
 
   Oid schema() const { return RelationGetNamespace(table_); }
 
-  std::optional<Datum> get(Column column) const {
+  std::optional<Datum> get(FeedbackColumn column) const {
     bool null = false;
     HeapTuple tuple = tuple_;
     TupleDesc description = RelationGetDescr(table_);
@@ -78,7 +78,7 @@ class Row {
     return null ? std::nullopt : std::optional<Datum>(value);
   }
 
-  void set(Column column, std::optional<Datum> value) {
+  void set(FeedbackColumn column, std::optional<Datum> value) {
     changed_[count_] = numbers_[column];
     values_[count_] = value.value_or(Datum{0});
     nulls_[count_] = !value;
@@ -93,11 +93,11 @@ class Row {
  private:
   Relation table_;
   HeapTuple tuple_;
-  const std::array<int, kColumns>& numbers_;
+  const std::array<int, kFeedbackColumns>& numbers_;
   int count_ = 0;
-  int changed_[kColumns] = {};
-  Datum values_[kColumns] = {};
-  bool nulls_[kColumns] = {};
+  int changed_[kFeedbackColumns] = {};
+  Datum values_[kFeedbackColumns] = {};
+  bool nulls_[kFeedbackColumns] = {};
 };
 
 std::optional<Datum> value(const Rows& rows, int column) {

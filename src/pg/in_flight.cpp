@@ -18,14 +18,14 @@ namespace {
 // An entry is there while a transaction under way holds something for the organization.
 constexpr int kMostOrganizations = 4096;
 
-struct Key {
+struct InFlightKey {
   Oid database;
   pg_uuid_t organization;
 };
-static_assert(sizeof(Key) == sizeof(Oid) + UUID_LEN, "compared byte by byte");
+static_assert(sizeof(InFlightKey) == sizeof(Oid) + UUID_LEN, "compared byte by byte");
 
-struct Entry {
-  Key key;
+struct InFlightEntry {
+  InFlightKey key;
   InFlight amount;
 };
 
@@ -43,16 +43,16 @@ bool is_of(const Hold& hold, const pg_uuid_t& organization) {
   return std::memcmp(&hold.organization, &organization, sizeof organization) == 0;
 }
 
-Key key_of(const pg_uuid_t& organization) {
+InFlightKey key_of(const pg_uuid_t& organization) {
   return {MyDatabaseId, organization};
 }
 
 // False when there is no room for another organization.
 bool add(const pg_uuid_t& organization, const InFlight& amount) {
-  const Key key = key_of(organization);
+  const InFlightKey key = key_of(organization);
   bool found = false;
   LWLockAcquire(lock, LW_EXCLUSIVE);
-  auto* entry = static_cast<Entry*>(hash_search(table, &key, HASH_ENTER_NULL, &found));
+  auto* entry = static_cast<InFlightEntry*>(hash_search(table, &key, HASH_ENTER_NULL, &found));
   if (entry != nullptr) {
     if (!found) entry->amount = {};
     entry->amount.training += amount.training;
@@ -108,13 +108,13 @@ void listen_to_transaction_ends() {
 }  // namespace
 
 Size in_flight_memory() {
-  return hash_estimate_size(kMostOrganizations, sizeof(Entry));
+  return hash_estimate_size(kMostOrganizations, sizeof(InFlightEntry));
 }
 
 void make_in_flight(LWLock* own_lock) {
   HASHCTL control{};
-  control.keysize = sizeof(Key);
-  control.entrysize = sizeof(Entry);
+  control.keysize = sizeof(InFlightKey);
+  control.entrysize = sizeof(InFlightEntry);
   table = ShmemInitHash("trainer in flight", kMostOrganizations, kMostOrganizations, &control, HASH_ELEM | HASH_BLOBS);
   lock = own_lock;
 }
@@ -124,10 +124,11 @@ bool has_in_flight() {
 }
 
 InFlight held_by_others(const pg_uuid_t& organization) {
-  const Key key = key_of(organization);
+  const InFlightKey key = key_of(organization);
   InFlight others;
   LWLockAcquire(lock, LW_SHARED);
-  if (const auto* entry = static_cast<Entry*>(hash_search(table, &key, HASH_FIND, nullptr))) others = entry->amount;
+  if (const auto* entry = static_cast<InFlightEntry*>(hash_search(table, &key, HASH_FIND, nullptr)))
+    others = entry->amount;
   LWLockRelease(lock);
   for (const Hold& hold : own) {
     if (!is_of(hold, organization)) continue;

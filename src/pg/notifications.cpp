@@ -10,12 +10,12 @@ namespace trainer::pg {
 namespace {
 
 // As the partial index spells it.
-#define LIVE "state IN ('ready', 'sending')"
+#define LIVE_MESSAGES "state IN ('ready', 'sending')"
 
-constexpr const char* kClaim =
+constexpr const char* kClaimMessages =
     "WITH chosen AS MATERIALIZED (SELECT w.id AS webhook_id, due.address FROM @extschema@.trainer_webhooks w"
     "  CROSS JOIN LATERAL (SELECT d.ctid AS address FROM @extschema@.trainer_webhook_deliveries d"
-    "   WHERE d.webhook_id = w.id AND d." LIVE
+    "   WHERE d.webhook_id = w.id AND d." LIVE_MESSAGES
     " AND d.due_at <= now() ORDER BY d.due_at LIMIT 1) due"
     "  WHERE w.enabled AND w.free_at <= now()" NOT_PAUSED
     "   AND EXISTS (SELECT FROM @extschema@.trainer_installation WHERE epoch = $2)"
@@ -25,13 +25,13 @@ constexpr const char* kClaim =
     " UPDATE @extschema@.trainer_webhook_deliveries d SET state = 'sending', attempt = d.attempt + 1, epoch = $2,"
     "  due_at = now() + $3 * interval '1 ms'"
     " FROM @extschema@.trainer_webhooks w, @extschema@.trainer_notifications n"
-    " WHERE d.ctid = ANY (ARRAY(SELECT address FROM chosen)) AND d." LIVE
+    " WHERE d.ctid = ANY (ARRAY(SELECT address FROM chosen)) AND d." LIVE_MESSAGES
     " AND w.id = d.webhook_id AND n.id = d.notification_id"
     " RETURNING d.id, n.organization_id, w.url, n.payload, d.attempt,"
     "  (extract(epoch FROM now() - d.created_at) * 1000)::bigint, w.failures";
 
 // The webhooks' rows first, as whoever disables one has it; so does kRecord.
-constexpr const char* kTakeOver =
+constexpr const char* kTakeOverMessages =
     "WITH hooks AS MATERIALIZED (SELECT w.id FROM @extschema@.trainer_webhooks w"
     "  WHERE w.id IN (SELECT webhook_id FROM @extschema@.trainer_webhook_deliveries"
     "                 WHERE state = 'sending' AND epoch < $1)"
@@ -41,14 +41,14 @@ constexpr const char* kTakeOver =
     "  WHERE webhook_id IN (SELECT id FROM hooks) AND state = 'sending' AND epoch < $1 RETURNING webhook_id)"
     " UPDATE @extschema@.trainer_webhooks w SET free_at = now() FROM lost WHERE w.id = lost.webhook_id";
 
-constexpr const char* kNextDue =
+constexpr const char* kNextMessageDue =
     "SELECT ceil(extract(epoch FROM min(greatest(w.free_at, due.due_at)) - clock_timestamp()) * 1000)::bigint"
     " FROM @extschema@.trainer_webhooks w CROSS JOIN LATERAL"
     "  (SELECT d.due_at FROM @extschema@.trainer_webhook_deliveries d"
-    "   WHERE d.webhook_id = w.id AND d." LIVE
+    "   WHERE d.webhook_id = w.id AND d." LIVE_MESSAGES
     " ORDER BY d.due_at LIMIT 1) due"
     // Nearly always nothing waits, however many webhooks there are.
-    " WHERE w.enabled AND EXISTS (SELECT FROM @extschema@.trainer_webhook_deliveries WHERE " LIVE ")";
+    " WHERE w.enabled AND EXISTS (SELECT FROM @extschema@.trainer_webhook_deliveries WHERE " LIVE_MESSAGES ")";
 
 constexpr const char* kRecord =
     "WITH hook AS MATERIALIZED (SELECT w.id FROM @extschema@.trainer_webhooks w"
@@ -72,7 +72,8 @@ constexpr const char* kTell =
 }  // namespace
 
 std::vector<core::Webhook> claim_webhooks(std::int64_t epoch, int count, std::chrono::milliseconds lease) {
-  Rows rows = execute(kClaim, std::move(Args().bigint(count).bigint(epoch).number(static_cast<double>(lease.count()))));
+  Rows rows =
+      execute(kClaimMessages, std::move(Args().bigint(count).bigint(epoch).number(static_cast<double>(lease.count()))));
   std::vector<core::Webhook> claimed;
   for (std::uint64_t row = 0; row < rows.size(); ++row) {
     core::Webhook webhook;
@@ -90,11 +91,11 @@ std::vector<core::Webhook> claim_webhooks(std::int64_t epoch, int count, std::ch
 }
 
 void take_over_webhooks(std::int64_t epoch) {
-  execute(kTakeOver, std::move(Args().bigint(epoch)));
+  execute(kTakeOverMessages, std::move(Args().bigint(epoch)));
 }
 
 std::optional<std::chrono::milliseconds> until_next_webhook() {
-  Rows rows = execute(kNextDue);
+  Rows rows = execute(kNextMessageDue);
   if (rows.is_null(0, 0)) return std::nullopt;
   return std::chrono::milliseconds(std::max<std::int64_t>(rows.bigint(0, 0), 0));
 }

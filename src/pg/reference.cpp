@@ -78,7 +78,7 @@ std::string read_server_file(const std::string& path) {
   std::string content(static_cast<std::size_t>(status.st_size), '\0');
   std::size_t size = 0;
   while (size < content.size()) {
-    const ssize_t got = read(fd, content.data() + size, content.size() - size);
+    const ssize_t got = ::read(fd, content.data() + size, content.size() - size);
     if (got == 0) break;
     if (got < 0) {
       guarded([&] { ereport(ERROR, (errcode_for_file_access(), errmsg("could not read \"%s\": %m", name))); });

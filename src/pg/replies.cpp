@@ -8,7 +8,7 @@ namespace trainer::pg {
 namespace {
 
 // The live states, as the partial index spells them.
-#define LIVE "state IN ('ready', 'sending', 'writing')"
+#define LIVE_REQUESTS "state IN ('ready', 'sending', 'writing')"
 
 // The app's code is given so long to let a reply in: the worker waits for it.
 constexpr std::chrono::milliseconds kWriteTimeout{5000};
@@ -24,8 +24,8 @@ constexpr const char* kAdd =
     "     AS l(rung, model, custom_model_id, messages, place))"
     " FROM pg_roles r WHERE r.oid = $4 RETURNING id";
 
-constexpr const char* kClaim =
-    CHOSEN_IN_TURN("@extschema@.trainer_generation_requests", LIVE, "$4")
+constexpr const char* kClaimReplies =
+    CHOSEN_IN_TURN("@extschema@.trainer_generation_requests", LIVE_REQUESTS, "$4")
     " UPDATE @extschema@.trainer_generation_requests q SET"
     "  state = CASE q.state WHEN 'writing' THEN 'writing' ELSE 'sending' END,"
     "  due_at = now() + $3 * interval '1 ms', attempt = q.attempt + 1, epoch = $2,"
@@ -38,16 +38,16 @@ constexpr const char* kClaim =
     "  q.rungs -> q.rung -> 'messages', q.temperature, q.max_tokens, q.lost,"
     "  EXISTS (SELECT FROM pg_roles r WHERE r.oid = q.role_oid AND r.rolname = q.requested_by)";
 
-constexpr const char* kTakeOver =
+constexpr const char* kTakeOverReplies =
     "UPDATE @extschema@.trainer_generation_requests SET due_at = now()"
     " WHERE state IN ('sending', 'writing') AND epoch < $1 AND due_at > now()";
 
-constexpr const char* kRelease =
+constexpr const char* kReleaseReplies =
     "UPDATE @extschema@.trainer_generation_requests SET due_at = now() WHERE state = 'ready' AND due_at > now()";
 
-constexpr const char* kNextDue =
+constexpr const char* kNextReplyDue =
     "SELECT ceil(extract(epoch FROM min(due_at) - clock_timestamp()) * 1000)::bigint"
-    " FROM @extschema@.trainer_generation_requests WHERE " LIVE;
+    " FROM @extschema@.trainer_generation_requests WHERE " LIVE_REQUESTS;
 
 constexpr const char* kNoReply =
     "UPDATE @extschema@.trainer_generation_requests SET state = $4, due_at = now() + $5 * interval '1 ms', rung = "
@@ -92,7 +92,7 @@ constexpr const char* kCompared =
     "SELECT @extschema@.trainer_score_comparison(q.comparison_id, q.response_text)"
     " FROM @extschema@.trainer_generation_requests q WHERE q.id = $1::uuid";
 
-constexpr const char* kPostpone =
+constexpr const char* kPostponeReply =
     "UPDATE @extschema@.trainer_generation_requests SET state = $4, tries = tries + 1, last_error = $5,"
     "  due_at = now() + $6 * interval '1 ms', finished_at = CASE WHEN $4 = 'failed' THEN now() END"
     " WHERE id = $1::uuid AND attempt = $2 AND epoch = $3 AND state = 'writing'";
@@ -175,11 +175,11 @@ std::vector<core::Reply> claim_replies(const ReplyLimits& limits, std::string& c
   take_turns(
       limits.count, cursor, claimed,
       [&](std::int64_t room) {
-        Rows rows = execute(kClaim, std::move(Args()
-                                                  .bigint(room)
-                                                  .bigint(limits.epoch)
-                                                  .number(static_cast<double>(limits.lease.count()))
-                                                  .text(cursor.empty() ? kFirstTurn : cursor)));
+        Rows rows = execute(kClaimReplies, std::move(Args()
+                                                         .bigint(room)
+                                                         .bigint(limits.epoch)
+                                                         .number(static_cast<double>(limits.lease.count()))
+                                                         .text(cursor.empty() ? kFirstTurn : cursor)));
         for (std::uint64_t row = 0; row < rows.size(); ++row) claimed.push_back(read_reply(rows, row, limits.epoch));
       },
       [](const core::Reply& reply) { return reply.organization_id; });
@@ -187,15 +187,15 @@ std::vector<core::Reply> claim_replies(const ReplyLimits& limits, std::string& c
 }
 
 void take_over_replies(std::int64_t epoch) {
-  execute(kTakeOver, std::move(Args().bigint(epoch)));
+  execute(kTakeOverReplies, std::move(Args().bigint(epoch)));
 }
 
 void release_replies() {
-  execute(kRelease);
+  execute(kReleaseReplies);
 }
 
 std::optional<std::chrono::milliseconds> until_next_reply() {
-  Rows rows = execute(kNextDue);
+  Rows rows = execute(kNextReplyDue);
   if (rows.is_null(0, 0)) return std::nullopt;
   return std::chrono::milliseconds(std::max<std::int64_t>(rows.bigint(0, 0), 0));
 }
@@ -290,7 +290,7 @@ void write_reply(const core::Reply& reply) {
 
 void postpone_reply(const core::Reply& reply, core::ReplyState state, std::chrono::milliseconds wait,
                     const std::string& error) {
-  execute(kPostpone,
+  execute(kPostponeReply,
           std::move(claim_of(reply).text(core::name(state)).text(error).number(static_cast<double>(wait.count()))));
 }
 

@@ -11,9 +11,9 @@ namespace trainer::pg {
 namespace {
 
 // A dataset is built in it, out of the app's tables.
-constexpr std::chrono::milliseconds kTimeout{60000};
+constexpr std::chrono::milliseconds kRetrainingTimeout{60000};
 
-constexpr const char* kNext =
+constexpr const char* kNextRetraining =
     "SELECT d.id, d.decision = 'comparing', b.attached_by::oid::bigint, d.organization_id,"
     "  @extschema@.trainer_role_search_path(b.attached_by)"
     " FROM @extschema@.trainer_retraining_decisions d LEFT JOIN @extschema@.trainer_bindings b ON b.role = 'responses'"
@@ -24,14 +24,14 @@ constexpr const char* kPutOff =
 
 void decide(const Rows& next) {
   AsAttached attached(static_cast<Oid>(next.bigint(0, 2)), next.text(0, 4), next.text(0, 3));
-  StatementTimeout timeout(kTimeout);
+  StatementTimeout timeout(kRetrainingTimeout);
   execute("SELECT @extschema@.trainer_retrain($1::uuid)", std::move(Args().text(next.text(0, 0))));
 }
 
 }  // namespace
 
 bool carry_out_retraining(std::string& id) {
-  Rows next = execute(kNext);
+  Rows next = execute(kNextRetraining);
   if (next.empty()) return false;
   id = next.text(0, 0);
   if (next.boolean(0, 1)) {

@@ -37,16 +37,16 @@ extern "C" {
 namespace trainer::pg {
 namespace {
 
-struct Key {
+struct ServedKey {
   Oid role;
   pg_uuid_t organization;
-  bool operator==(const Key& other) const {
+  bool operator==(const ServedKey& other) const {
     return role == other.role && std::memcmp(&organization, &other.organization, sizeof organization) == 0;
   }
 };
 
 struct Hash {
-  std::size_t operator()(const Key& key) const {
+  std::size_t operator()(const ServedKey& key) const {
     auto* bytes = reinterpret_cast<const char*>(&key.organization);
     return std::hash<std::string_view>{}({bytes, sizeof key.organization}) ^ key.role;
   }
@@ -55,7 +55,7 @@ struct Hash {
 // Some 200 bytes each; when there are more, all go.
 constexpr std::size_t kMaxKept = 4096;
 
-std::unordered_map<Key, ServingModels, Hash> kept;
+std::unordered_map<ServedKey, ServingModels, Hash> kept;
 std::uint64_t kept_as_of = 0;   // of changes_told()
 Oid unrestricted = InvalidOid;  // the role that was last found to see every row
 
@@ -78,7 +78,7 @@ void forget_what_changed() {
   kept_as_of = changes_told();
 }
 
-const ServingModels* find_kept(const Key& key) {
+const ServingModels* find_kept(const ServedKey& key) {
   // A statement that has its locks already would hear of nothing.
   guarded([] { AcceptInvalidationMessages(); });
   forget_what_changed();
@@ -109,7 +109,7 @@ pg_uuid_t to_uuid(const std::string& text) {
 }
 
 // A model that has gone takes no traffic, and without it there is nothing to compare.
-std::optional<Experiment> read_experiment(const Key& key) {
+std::optional<Experiment> read_experiment(const ServedKey& key) {
   constexpr const char* kRunning =
       "SELECT t.id, t.salt, t.unit = 'user', (t.share * 1000000)::bigint, t.control IS NULL, m.id = t.custom, m.kind,"
       "  m.id, CASE m.kind WHEN 'exemplar' THEN m.base_model ELSE m.fine_tuned_model_id END,"
@@ -148,7 +148,7 @@ std::optional<Experiment> read_experiment(const Key& key) {
   return experiment;
 }
 
-ServingModels read_models(const Key& key) {
+ServingModels read_models(const ServedKey& key) {
   // The active model, and the newest exemplar model: what stands below a tuned one on the ladder.
   constexpr const char* kServing =
       "SELECT m.kind, m.id, CASE m.kind WHEN 'exemplar' THEN m.base_model ELSE m.fine_tuned_model_id END,"
@@ -170,7 +170,7 @@ ServingModels read_models(const Key& key) {
   return models;
 }
 
-ServingModels read_and_keep(const Key& key) {
+ServingModels read_and_keep(const ServedKey& key) {
   forget_what_changed();
   const std::uint64_t before = changes_told();
   const bool keep = may_keep() && sees_every_row(key.role);
@@ -234,7 +234,7 @@ bool scan_unsafe(const Place& at, const pg_uuid_t& organization, pg_uuid_t& id) 
   return found;
 }
 
-std::optional<pg_uuid_t> active_model(const Key& key) {
+std::optional<pg_uuid_t> active_model(const ServedKey& key) {
   if (const ServingModels* models = find_kept(key)) return models->active;
   if (!may_keep() && may_scan(key.role)) {
     pg_uuid_t id;
@@ -248,7 +248,7 @@ std::optional<pg_uuid_t> active_model(const Key& key) {
 }  // namespace
 
 ServingModels serving_models(const std::string& organization_id) {
-  const Key key{GetUserId(), to_uuid(organization_id)};
+  const ServedKey key{GetUserId(), to_uuid(organization_id)};
   const ServingModels* models = find_kept(key);
   return models != nullptr ? *models : read_and_keep(key);
 }
@@ -257,7 +257,7 @@ ServingModels serving_models(const std::string& organization_id) {
 
 TRAINER_FUNCTION(trainer_active_model) {
   namespace pg = trainer::pg;
-  const pg::Key key{GetUserId(), *PG_GETARG_UUID_P(0)};
+  const pg::ServedKey key{GetUserId(), *PG_GETARG_UUID_P(0)};
   const std::optional<pg_uuid_t> active = pg::active_model(key);
   if (!active) PG_RETURN_NULL();
   return pg::guarded([&] {

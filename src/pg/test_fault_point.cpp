@@ -24,7 +24,7 @@ char* fault = nullptr;
 
 constexpr std::array<std::string_view, 4> kActions{"crash", "error", "sleep", "wait"};
 
-struct Entry {
+struct FaultEntry {
   std::string_view point;
   std::string_view action;
   int count = 1;
@@ -37,8 +37,8 @@ std::string_view take_until(std::string_view& rest, char mark) {
   return part;
 }
 
-std::optional<Entry> parse(std::string_view text) {
-  Entry entry;
+std::optional<FaultEntry> parse(std::string_view text) {
+  FaultEntry entry;
   entry.point = take_until(text, ':');
   entry.action = take_until(text, ':');
   if (entry.point.empty() || entry.point.find('/') != std::string_view::npos) return std::nullopt;
@@ -81,7 +81,7 @@ void nap(long ms) {
   });
 }
 
-void act(const Entry& entry, const std::string& path) {
+void act(const FaultEntry& entry, const std::string& path) {
   if (entry.action == "crash") {
     kill(getpid(), SIGKILL);
   } else if (entry.action == "error") {

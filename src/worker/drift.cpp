@@ -11,13 +11,13 @@ namespace trainer::worker {
 namespace {
 
 // The worker has other work.
-constexpr std::chrono::milliseconds kTime{500};
+constexpr std::chrono::milliseconds kDriftTime{500};
 
 }  // namespace
 
 void Drift::step() {
   using Clock = std::chrono::steady_clock;
-  const auto end = Clock::now() + kTime;
+  const auto end = Clock::now() + kDriftTime;
   do {
     // Before anything is done: one that cannot be looked at does not keep the others from it.
     auto problem = store([&] { cursor_ = pg::next_to_look_at(cursor_); });

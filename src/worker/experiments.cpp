@@ -14,8 +14,8 @@ using std::chrono::milliseconds;
 
 // Of the worker's time no more than a tenth, however many replies a test has; and no more at once than this and the
 // one look that it began with.
-constexpr int kShare = 10;
-constexpr milliseconds kTime{500};
+constexpr int kExperimentShare = 10;
+constexpr milliseconds kExperimentTime{500};
 
 }  // namespace
 
@@ -33,10 +33,10 @@ void Experiments::step(milliseconds interval) {
     if (!next) break;
     problem = store([&] { pg::look_at_experiment(*next); });
     if (problem) log_problem("trainer worker could not look at an experiment", *problem);
-  } while (Clock::now() < start + kTime);
+  } while (Clock::now() < start + kExperimentTime);
   if (cursor_.empty()) drift_.step();
   const auto now = Clock::now();
-  const auto pause = kShare * (now - start);
+  const auto pause = kExperimentShare * (now - start);
   next_ = now + (cursor_.empty() ? std::max<Clock::duration>(interval, pause) : pause);
 }
 

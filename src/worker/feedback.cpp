@@ -12,14 +12,14 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kGather{250};
+constexpr milliseconds kGatherFeedback{250};
 // Of the worker's time no more than a tenth where nothing becomes final: a transaction that is open for hours keeps all
 // that comes from it, and it is counted again each time. What is new is counted twice at most, so where something
 // became final the worker goes on soon: it would never catch up with writers that take the processors from it, since
 // its time, and with it the wait, grows with what came meanwhile.
-constexpr int kShare = 10;
+constexpr int kFeedbackShare = 10;
 // What nobody has told of is found after it: COMMIT PREPARED tells nobody.
-constexpr milliseconds kLook{10000};
+constexpr milliseconds kFeedbackLook{10000};
 
 }  // namespace
 
@@ -50,8 +50,8 @@ void Feedback::roll_up() {
   auto problem = store([&] { done = pg::roll_up_feedback(); });
   has_come_ = problem || done.waits;
   const auto now = Clock::now();
-  next_ = now + std::max<Clock::duration>(kGather, (done.moved ? 1 : kShare) * (now - start));
-  next_look_ = now + kLook;
+  next_ = now + std::max<Clock::duration>(kGatherFeedback, (done.moved ? 1 : kFeedbackShare) * (now - start));
+  next_look_ = now + kFeedbackLook;
   if (problem) log_problem("trainer worker could not add up feedback", *problem);
 }
 

@@ -17,7 +17,7 @@ constexpr std::chrono::seconds kSilence{60};
 int my_slot = -1;
 
 // Runs at every end of the process but a signal's, after which the postmaster clears all shared memory.
-void leave(int, Datum) {
+void leave_slot(int, Datum) {
   with_lock(LW_EXCLUSIVE, [](Shared& s) {
     slot().state = SlotState::left;
     slot().latch = nullptr;
@@ -79,7 +79,7 @@ Oid enter_slot(int index) {
     slot().heartbeat = GetCurrentTimestamp();
     database = slot().database;
   });
-  if (OidIsValid(database)) pg::guarded([] { before_shmem_exit(leave, Datum{0}); });
+  if (OidIsValid(database)) pg::guarded([] { before_shmem_exit(leave_slot, Datum{0}); });
   return database;
 }
 

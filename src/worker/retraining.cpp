@@ -15,9 +15,9 @@ namespace {
 using std::chrono::milliseconds;
 
 // Between two looks when nothing is known to come; after an error.
-constexpr milliseconds kLook{10000};
+constexpr milliseconds kRetrainingLook{10000};
 // Between two decisions: the worker has other work.
-constexpr milliseconds kBreath{100};
+constexpr milliseconds kRetrainingBreath{100};
 
 }  // namespace
 
@@ -38,7 +38,8 @@ void Retraining::step() {
     // Somebody who is in the way will be gone soon.
     if (!id.empty() && !problem->is_contention()) store([&] { pg::put_off_retraining(id, problem->message); });
   }
-  const milliseconds wait = problem ? kLook : std::clamp(until.value_or(kLook), kBreath, kLook);
+  const milliseconds wait =
+      problem ? kRetrainingLook : std::clamp(until.value_or(kRetrainingLook), kRetrainingBreath, kRetrainingLook);
   next_ = Clock::now() + wait;
 }
 

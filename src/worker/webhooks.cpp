@@ -25,8 +25,8 @@ using std::chrono::milliseconds;
 // Longer than the transport lets one take.
 constexpr milliseconds kLease{60000};
 // Between two looks: whoever commits anything wakes the worker. And when nothing is known to come.
-constexpr milliseconds kBreath{100};
-constexpr milliseconds kLook{10000};
+constexpr milliseconds kWebhookBreath{100};
+constexpr milliseconds kWebhookLook{10000};
 
 // The secret is read each time: a new one is in use at once.
 core::Result<std::string> read_key(const pg::Settings& settings) {
@@ -79,7 +79,7 @@ milliseconds Webhooks::until_due() const {
 }
 
 void Webhooks::look() {
-  next_ = std::min(next_, std::max<Clock::time_point>(Clock::now(), last_ + kBreath));
+  next_ = std::min(next_, std::max<Clock::time_point>(Clock::now(), last_ + kWebhookBreath));
 }
 
 void Webhooks::step(std::int64_t epoch) {
@@ -102,7 +102,7 @@ void Webhooks::step(std::int64_t epoch) {
   last_ = Clock::now();
   // What is due and could not be had waits for the next look: the worker is paused, or somebody has it locked.
   const bool is_stuck = problem || (claimed.empty() && until && until->count() == 0);
-  next_ = last_ + (is_stuck ? kLook : std::clamp(until.value_or(kLook), kBreath, kLook));
+  next_ = last_ + (is_stuck ? kWebhookLook : std::clamp(until.value_or(kWebhookLook), kWebhookBreath, kWebhookLook));
   for (Claimed& message : claimed) {
     TRAINER_FAULT_POINT("webhook-claimed");
     if (message.headers.ok()) {
