@@ -78,10 +78,13 @@ SELECT right(n.organization_id::text, 1) AS org, n.payload ->> 'kind' AS kind, w
 FROM trainer_webhook_deliveries AS d JOIN trainer_notifications AS n ON n.id = d.notification_id JOIN trainer_webhooks AS w ON w.id = d.webhook_id ORDER BY n.id;
 SELECT ok, regexp_replace(detail, 'organization \S+', 'organization ...', 'g') AS detail FROM trainer_check_webhooks();
 
--- Disabled, a webhook cancels what it has yet to send; enabled again, it does not send it.
+-- Disabled, also while it sends, a webhook cancels what it has yet to send; enabled again, it does not send it, and waits for nothing.
 UPDATE trainer_webhook_deliveries SET state = 'delivered', finished_at = now() WHERE id = (SELECT id FROM trainer_webhook_deliveries ORDER BY notification_id LIMIT 1);
+UPDATE trainer_webhook_deliveries SET state = 'sending' WHERE state = 'ready' AND webhook_id = (SELECT id FROM trainer_webhooks WHERE organization_id = org(1));
+UPDATE trainer_webhooks SET free_at = now() + interval '1 hour', failures = 3 WHERE organization_id = org(1);
 UPDATE trainer_webhooks SET enabled = false WHERE organization_id = org(1);
 UPDATE trainer_webhooks SET enabled = true WHERE organization_id = org(1);
+SELECT enabled, free_at <= now() AS may_send, failures FROM trainer_webhooks WHERE organization_id = org(1);
 SELECT w.url, d.state, d.last_error, d.finished_at IS NOT NULL AS finished FROM trainer_webhook_deliveries AS d JOIN trainer_webhooks AS w ON w.id = d.webhook_id ORDER BY d.notification_id;
 SELECT labels ->> 'result' AS result, value FROM trainer_metrics WHERE name = 'trainer_webhook_messages_total' ORDER BY 1;
 

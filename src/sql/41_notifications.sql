@@ -129,9 +129,11 @@ BEGIN
   UPDATE @extschema@.trainer_webhook_deliveries AS d
     SET state = 'cancelled', finished_at = now(), last_error = coalesce(NEW.disabled_because, 'The webhook was disabled.')
     WHERE d.webhook_id = NEW.id AND d.state IN ('ready', 'sending');
+  -- A try that is under way is of a message that is cancelled, and would not say when the next one may be sent.
+  UPDATE @extschema@.trainer_webhooks AS w SET free_at = now(), failures = 0 WHERE w.id = NEW.id AND w.enabled;
   RETURN NULL;
 END $$;
-COMMENT ON FUNCTION @extschema@.trainer_cancel_messages() IS 'cancels what a webhook that is disabled has yet to send';
+COMMENT ON FUNCTION @extschema@.trainer_cancel_messages() IS 'cancels what a webhook that is disabled has yet to send; enabled again, it begins anew';
 
 CREATE FUNCTION @extschema@.trainer_check_webhooks()
 RETURNS TABLE (check_name text, ok boolean, detail text, hint text)
