@@ -23,8 +23,8 @@ SELECT oid::regprocedure::text COLLATE "C" AS name FROM routine WHERE proacl IS 
 SELECT c.oid::regclass::text COLLATE "C" AS name FROM relation AS c, aclexplode(c.relacl) AS a WHERE a.grantee = 0 ORDER BY 1;
 SELECT a.attrelid::regclass, a.attname FROM relation AS c JOIN pg_attribute AS a ON a.attrelid = c.oid, aclexplode(a.attacl) AS x WHERE x.grantee = 0;
 
--- Without a pinned search path: those that have to see the caller's, those whose body was bound when it was created, and the trigger of feedback, which pins it
--- where it runs SQL.
+-- Without a pinned search path: those that have to see the caller's, those whose body was bound when it was created, the trigger of feedback, which pins it
+-- where it runs SQL, and the two that count tokens, which run none.
 SELECT oid::regprocedure::text COLLATE "C" AS name, lanname, prosqlbody IS NOT NULL AS bound_body FROM routine
 WHERE NOT coalesce(proconfig, '{}') @> '{"search_path=pg_catalog, pg_temp"}' ORDER BY 1;
 -- With other rights than the caller's.

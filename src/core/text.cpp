@@ -203,9 +203,12 @@ bool is_valid_utf8(std::string_view text) {
   for (std::size_t at = 0; (at = find_byte(
                                 text, at, [](std::uint64_t word) { return word & kHighBits; },
                                 [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) < text.size();) {
-    const Utf8Char next = decode_utf8(text, at);
-    if (!next.valid) return false;
-    at += next.bytes;
+    // Such characters seldom stand alone.
+    do {
+      const Utf8Char next = decode_utf8(text, at);
+      if (!next.valid) return false;
+      at += next.bytes;
+    } while (at < text.size() && byte_at(text, at) >= 0x80);
   }
   return true;
 }

@@ -1,6 +1,9 @@
 -- Is a dataset fit to be uploaded, and what would training on it cost? Examples may have been edited by hand since they were made,
 -- so any JSON is looked at without failing.
 
+-- trainer_count_tokens() and trainer_example_tokens() run no SQL, and are called for every row of a table: they do without a search path of their
+-- own, which takes as long to set as a short text to count.
+
 CREATE FUNCTION @extschema@.trainer_max_example_tokens(model text) RETURNS bigint
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -15,7 +18,6 @@ COMMENT ON FUNCTION @extschema@.trainer_estimated_tokens(bigint) IS 'tokens of a
 
 CREATE FUNCTION @extschema@.trainer_count_tokens(content text, model text DEFAULT 'gpt-4o') RETURNS integer
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'trainer_count_tokens';
 COMMENT ON FUNCTION @extschema@.trainer_count_tokens(text, text) IS 'tokens of a text, exactly as the model''s provider counts them';
 
@@ -27,7 +29,6 @@ COMMENT ON FUNCTION @extschema@.trainer_model_encoding(text) IS 'encoding by whi
 
 CREATE FUNCTION @extschema@.trainer_example_tokens(messages text, model text) RETURNS bigint
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'trainer_example_tokens';
 COMMENT ON FUNCTION @extschema@.trainer_example_tokens(text, text) IS
   'tokens of a list of messages, with what the provider adds for each; by o200k_base when the model''s encoding is not known';

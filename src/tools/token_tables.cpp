@@ -117,6 +117,8 @@ void add_whole_tokens(const Vocabulary& vocabulary, File& file, EncodingHeader& 
 
 void add_merges(const Vocabulary& vocabulary, const Ids& ids, File& file, EncodingHeader& header) {
   std::vector<std::uint64_t> pairs(slots_for(vocabulary.tokens.size()));
+  std::vector<std::uint64_t> pair_bits(pairs.size() * kBitsPerPair / 64);
+  const Slots bit_slots(pair_bits.size() * 64);
   std::vector<TokenId> byte_pairs(0x10000, kNoToken);
   std::vector<TokenId> bytes(0x100);
   for (TokenId id = 0; id < vocabulary.tokens.size(); ++id) {
@@ -129,10 +131,13 @@ void add_merges(const Vocabulary& vocabulary, const Ids& ids, File& file, Encodi
     if (token.size() == 2) byte_pairs[byte(0) << 8 | byte(1)] = id;
     const auto [left, right] = origin(ids, token, id);
     if (left == kNoToken) continue;
-    free_slot(pairs, hash_pair(pair_key(left, right)), [](std::uint64_t entry) { return entry == 0; }) =
-        pair_entry(left, right, id);
+    const std::uint64_t hash = hash_pair(pair_key(left, right));
+    free_slot(pairs, hash, [](std::uint64_t entry) { return entry == 0; }) = pair_entry(left, right, id);
+    const std::uint64_t bit = bit_slots.first(hash);
+    pair_bits[bit / 64] |= std::uint64_t{1} << bit % 64;
   }
   header.pairs = file.add(pairs);
+  header.pair_bits = file.add(pair_bits);
   header.byte_pairs = file.add(byte_pairs);
   header.bytes = file.add(bytes);
 }

@@ -2,25 +2,32 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstdlib>
 #include <cstring>
+#include <new>
+#include <span>
 #include <string>
 
 #include "core/text.h"
-#include "core/tokens/split.h"
+#include "core/tokens/window.h"
 
 namespace trainer::core::tokens {
 namespace {
 
 constexpr std::size_t kBytesToInterrupt = 1 << 16;
 
-// So many are split before the first is looked up: the memory answers to all of them meanwhile.
-constexpr std::size_t kBlock = 48;
+// At least so many are split before the first is looked up, where there are as many: the memory answers to all of them
+// meanwhile.
+constexpr std::size_t kBlock = 64;
 
 struct Piece {
   const char* begin;
   std::size_t size;
-  WordKey key;  // of up to kWordBytes, and its hash
+  WordKey key;  // and its hash; of more than kWordBytes no word's
   std::uint64_t hash;
+
+  std::string_view text() const { return {begin, size}; }
 };
 
 Error too_long() {
@@ -30,75 +37,127 @@ Error too_long() {
           ""};
 }
 
-// Calls each(const Piece&) for every piece in order; false when one is too long.
-template <EncodingName pattern, class Each>
-bool for_each_piece(const Encoding& encoding, std::string_view text, Interrupt interrupt, Each each) {
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  const Splitter<pattern> splitter(encoding.characters, end);
-  std::array<Piece, kBlock> block;
-  Piece* const pieces = block.data();
-  const char* checked = at;
-  while (at < end) {
-    std::size_t size = 0;
-    for (; size < kBlock && at < end; ++size) {
-      const char* const begin = at;
-      at = splitter.piece_end(begin);
-      Piece& piece = pieces[size];
-      piece.begin = begin;
-      piece.size = static_cast<std::size_t>(at - begin);
-      if (piece.size <= kWordBytes) {
-        piece.key = end - begin >= 16 ? word_key_of_16(begin, piece.size) : word_key({begin, piece.size});
-        piece.hash = hash_word(piece.key);
-        __builtin_prefetch(encoding.words + encoding.word_slots.first(piece.hash));
-      } else if (piece.size > kMaxPiece) {
-        return false;
-      }
+// The pieces of a text in order, some at a time.
+template <EncodingName pattern>
+class Pieces {
+ public:
+  Pieces(const Encoding& encoding, std::string_view text)
+      : encoding_(encoding), at_(text.data()), end_(text.data() + text.size()), splitter_(encoding.characters, end_) {}
+
+  const char* at() const { return at_; }
+  bool too_long() const { return too_long_; }
+
+  // None at the end.
+  std::span<const Piece> next() {
+    size_ = 0;
+    while (size_ < kBlock && at_ < end_ && !too_long_) {
+      if (is_foreign() || !add_window()) add_one();
     }
-    for (std::size_t i = 0; i < size; ++i) each(pieces[i]);
-    if (interrupt != nullptr && static_cast<std::size_t>(at - checked) >= kBytesToInterrupt) {
+    return {pieces_.data(), size_};
+  }
+
+ private:
+  // A window would not go beyond it.
+  bool is_foreign() const { return ((at_[0] | at_[end_ - at_ > 1 ? 1 : 0]) & 0x80) != 0; }
+
+  // False: the next piece is one for the splitter.
+  bool add_window() {
+    const auto left = static_cast<std::size_t>(end_ - at_);
+    std::array<char, kWindow + 16> copy;
+    const char* window = at_;
+    if (left < copy.size()) {
+      copy.fill('\n');
+      std::memcpy(copy.data(), at_, left);
+      window = copy.data();
+    }
+    const Cuts found = cuts<pattern>(window, std::min(left, kWindowText));
+    std::size_t begin = 0;
+    for (std::uint64_t ends = found.ends; ends != 0; ends &= ends - 1) {
+      const auto end = static_cast<std::size_t>(std::countr_zero(ends));
+      add(at_ + begin, end - begin, word_key_of_16(window + begin, end - begin));
+      begin = end;
+    }
+    at_ += begin;
+    return found.ends != 0 && (!found.stopped || at_ == end_);
+  }
+
+  void add_one() {
+    const char* const begin = at_;
+    at_ = splitter_.piece_end(begin);
+    const auto size = static_cast<std::size_t>(at_ - begin);
+    too_long_ = size > kMaxPiece;
+    const bool is_word = size <= kWordBytes;
+    add(begin, size, !is_word ? kNoWord : end_ - begin >= 16 ? word_key_of_16(begin, size) : word_key({begin, size}));
+  }
+
+  void add(const char* begin, std::size_t size, WordKey key) {
+    pieces_.data()[size_++] = {begin, size, key, hash_word(key)};
+  }
+
+  const Encoding& encoding_;
+  const char* at_;
+  const char* end_;
+  Splitter<pattern> splitter_;
+  bool too_long_ = false;
+  std::size_t size_ = 0;
+  std::array<Piece, kBlock + kWindow> pieces_;
+};
+
+// Calls each(pieces) for all pieces in order, some at a time; false when one is too long.
+template <EncodingName pattern, class Each>
+bool for_each_block(const Encoding& encoding, std::string_view text, Interrupt interrupt, Each each) {
+  Pieces<pattern> pieces(encoding, text);
+  const char* checked = pieces.at();
+  for (auto block = pieces.next(); !block.empty(); block = pieces.next()) {
+    if (pieces.too_long()) return false;
+    each(block);
+    if (interrupt != nullptr && static_cast<std::size_t>(pieces.at() - checked) >= kBytesToInterrupt) {
       interrupt();
-      checked = at;
+      checked = pieces.at();
     }
   }
   return true;
 }
 
 template <class Each>
-bool for_each_piece(const Encoding& encoding, std::string_view text, Interrupt interrupt, Each each) {
+bool for_each_block(const Encoding& encoding, std::string_view text, Interrupt interrupt, Each each) {
   return encoding.id == EncodingName::o200k_base
-             ? for_each_piece<EncodingName::o200k_base>(encoding, text, interrupt, each)
-             : for_each_piece<EncodingName::cl100k_base>(encoding, text, interrupt, each);
+             ? for_each_block<EncodingName::o200k_base>(encoding, text, interrupt, each)
+             : for_each_block<EncodingName::cl100k_base>(encoding, text, interrupt, each);
 }
 
 }  // namespace
 
-// The counts of pieces that are no token: most texts come back to the same ones. Each has one place.
+// The counts of pieces, each of which has one place: most texts come back to the same ones. Zeros know none.
 struct TokenCounter::Known {
-  static constexpr std::uint64_t kWords = 1 << 13;
+  static constexpr std::uint64_t kWords = 1 << 14;
   static constexpr std::uint64_t kLonger = 1 << 11;
   static constexpr std::size_t kLongerBytes = 58;
 
-  struct alignas(64) Longer {
+  struct Longer {
     std::array<char, kLongerBytes> text;
     std::uint16_t size;  // 0: free
     std::uint32_t count;
   };
 
-  std::array<WordEntry, kWords> words{};
-  std::array<Longer, kLonger> longer{};
+  std::array<WordEntry, kWords> words;
+  std::array<Longer, kLonger> longer;
+  PairMemo pairs;
 
-  std::uint32_t count_word(const Encoding& encoding, const Piece& piece) {
-    WordEntry& entry = words.data()[Slots(kWords).first(piece.hash)];
-    if (entry.is(piece.key)) return entry.value();
-    const auto count = static_cast<std::uint32_t>(count_merged(encoding, {piece.begin, piece.size}, nullptr));
-    entry = word_entry(piece.key, count);
+  // The place of a piece's count, which may be another's.
+  WordEntry& place(const Piece& piece) { return words.data()[Slots(kWords).first(piece.hash)]; }
+
+  // Of a piece that is not in its place.
+  std::size_t count_word(const Encoding& encoding, const Piece& piece) {
+    const std::size_t count =
+        encoding.find_word(piece.key) != kNoToken ? 1 : count_merged(encoding, pairs, piece.text(), nullptr);
+    place(piece) = word_entry(piece.key, static_cast<std::uint32_t>(count));
     return count;
   }
 
   std::size_t count_longer(const Encoding& encoding, std::string_view piece, Interrupt interrupt) {
     const auto merge = [&] {
-      return encoding.find(piece) != kNoToken ? std::size_t{1} : count_merged(encoding, piece, interrupt);
+      return encoding.find(piece) != kNoToken ? std::size_t{1} : count_merged(encoding, pairs, piece, interrupt);
     };
     if (piece.size() > kLongerBytes) return merge();
     Longer& entry = longer.data()[Slots(kLonger).first(hash_bytes(piece))];
@@ -113,10 +172,15 @@ struct TokenCounter::Known {
   }
 };
 
-TokenCounter::TokenCounter(const Encoding& encoding) : encoding_(&encoding), known_(std::make_unique<Known>()) {}
-TokenCounter::TokenCounter(TokenCounter&&) noexcept = default;
-TokenCounter& TokenCounter::operator=(TokenCounter&&) noexcept = default;
-TokenCounter::~TokenCounter() = default;
+// Of its pages only those are there that something was written to.
+TokenCounter::TokenCounter(const Encoding& encoding)
+    : encoding_(&encoding), known_(static_cast<Known*>(std::calloc(1, sizeof(Known)))) {
+  if (known_ == nullptr) throw std::bad_alloc();
+}
+
+void TokenCounter::Free::operator()(Known* known) const {
+  std::free(known);
+}
 
 Result<std::int64_t> TokenCounter::count(std::string_view text, Interrupt interrupt) {
   return is_valid_utf8(text) ? count_valid(text, interrupt) : count_valid(to_valid_utf8(text), interrupt);
@@ -126,30 +190,41 @@ Result<std::int64_t> TokenCounter::count_valid(std::string_view utf8, Interrupt 
   const Encoding& encoding = *encoding_;
   Known& known = *known_;
   std::size_t count = 0;
-  const bool done = for_each_piece(encoding, utf8, interrupt, [&](const Piece& piece) {
-    if (piece.size > kWordBytes) {
-      count += known.count_longer(encoding, {piece.begin, piece.size}, interrupt);
-    } else {
-      // The first place decides nearly always.
-      const WordEntry& entry = encoding.words[encoding.word_slots.first(piece.hash)];
-      count += entry.is(piece.key) || encoding.find_word(piece.key) != kNoToken ? 1 : known.count_word(encoding, piece);
+  const bool done = for_each_block(encoding, utf8, interrupt, [&](std::span<const Piece> pieces) {
+    // Which are known cannot be foreseen, so that no branch is taken for it.
+    std::array<std::uint8_t, kBlock + kWindow> others;
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      const Piece& piece = pieces.data()[i];
+      const WordEntry& entry = known.place(piece);
+      const bool is_known = entry.is(piece.key);
+      count += is_known ? entry.value() : 0;
+      others.data()[size] = static_cast<std::uint8_t>(i);
+      size += is_known ? 0 : 1;
+    }
+    for (std::size_t i = 0; i < size; ++i) encoding.prefetch(pieces.data()[others.data()[i]].hash);
+    for (std::size_t i = 0; i < size; ++i) {
+      const Piece& piece = pieces.data()[others.data()[i]];
+      count += piece.size > kWordBytes ? known.count_longer(encoding, piece.text(), interrupt)
+                                       : known.count_word(encoding, piece);
     }
   });
   if (!done) return too_long();
   return static_cast<std::int64_t>(count);
 }
 
-Result<std::int64_t> TokenCounter::encode(std::string_view text, std::vector<TokenId>& ids, Interrupt interrupt) const {
+Result<std::int64_t> TokenCounter::encode(std::string_view text, std::vector<TokenId>& ids, Interrupt interrupt) {
   const bool valid = is_valid_utf8(text);
   const std::string repaired = valid ? std::string() : to_valid_utf8(text);
   const std::size_t before = ids.size();
-  const bool done = for_each_piece(*encoding_, valid ? text : repaired, interrupt, [&](const Piece& piece) {
-    const std::string_view bytes(piece.begin, piece.size);
-    const TokenId whole = encoding_->find(bytes);
-    if (whole != kNoToken) {
-      ids.push_back(whole);
-    } else {
-      append_merged(*encoding_, bytes, ids, interrupt);
+  const bool done = for_each_block(*encoding_, valid ? text : repaired, interrupt, [&](std::span<const Piece> pieces) {
+    for (const Piece& piece : pieces) {
+      const TokenId whole = encoding_->find(piece.text());
+      if (whole != kNoToken) {
+        ids.push_back(whole);
+      } else {
+        append_merged(*encoding_, known_->pairs, piece.text(), ids, interrupt);
+      }
     }
   });
   if (!done) return too_long();

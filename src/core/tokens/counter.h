@@ -13,7 +13,7 @@
 
 namespace trainer::core::tokens {
 
-// Counts for one encoding, and remembers the counts of pieces that had to be merged: in 256 KiB. Not for two threads at
+// Counts for one encoding, and remembers what it has counted, in 512 KiB. Not for two threads at
 // once. Text like <|endoftext|> is text, as in training data. The encoding must outlive it.
 //
 // Texts are UTF-8; an invalid sequence counts as U+FFFD, each longest part that could have begun a character for one,
@@ -21,9 +21,6 @@ namespace trainer::core::tokens {
 class TokenCounter {
  public:
   explicit TokenCounter(const Encoding& encoding);
-  TokenCounter(TokenCounter&&) noexcept;
-  TokenCounter& operator=(TokenCounter&&) noexcept;
-  ~TokenCounter();
 
   // The number of tokens. Error (limit_exceeded): a piece is longer than kMaxPiece. Lets out what `interrupt` throws.
   Result<std::int64_t> count(std::string_view text, Interrupt interrupt = nullptr);
@@ -31,14 +28,17 @@ class TokenCounter {
   Result<std::int64_t> count_valid(std::string_view utf8, Interrupt interrupt = nullptr);
 
   // The tokens themselves, appended to `ids`, and their number.
-  Result<std::int64_t> encode(std::string_view text, std::vector<TokenId>& ids, Interrupt interrupt = nullptr) const;
+  Result<std::int64_t> encode(std::string_view text, std::vector<TokenId>& ids, Interrupt interrupt = nullptr);
 
   const Encoding& encoding() const { return *encoding_; }
 
  private:
   struct Known;
+  struct Free {
+    void operator()(Known* known) const;
+  };
   const Encoding* encoding_;
-  std::unique_ptr<Known> known_;
+  std::unique_ptr<Known, Free> known_;
 };
 
 }  // namespace trainer::core::tokens

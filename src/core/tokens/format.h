@@ -18,7 +18,7 @@ constexpr int kIdBits = 18;  // both vocabularies have fewer than 262,144 tokens
 constexpr std::uint64_t kIdMask = (1u << kIdBits) - 1;
 
 // Changes with any change of what follows: a file that another build has left is not read.
-constexpr char kMagic[8] = {'t', 'r', 't', 'o', 'k', '0', '0', '1'};
+constexpr char kMagic[8] = {'t', 'r', 't', 'o', 'k', '0', '0', '2'};
 constexpr std::uint32_t kByteOrderMark = 0x01020304;
 constexpr std::uint32_t kMaxEncodings = 2;
 
@@ -47,6 +47,7 @@ struct EncodingHeader {
   std::uint64_t tokens;
   Section words;       // WordEntry; a power of two
   Section pairs;       // std::uint64_t: see pair_entry; a power of two
+  Section pair_bits;   // std::uint64_t: a bit for each hash of a pair; a power of two
   Section byte_pairs;  // TokenId: what the bytes a, b merge into, at a << 8 | b
   Section bytes;       // TokenId: of each single byte
   Section longer;      // TokenId or kNoToken: tokens of more than kWordBytes, by hash_bytes; a power of two
@@ -79,15 +80,15 @@ constexpr int kLengthShift = 58;
 constexpr std::uint64_t kValueMask = kIdMask << kValueShift;
 
 struct WordKey {
-  std::uint64_t low = 0;
-  std::uint64_t high = 0;
+  std::uint64_t low;
+  std::uint64_t high;
 };
 
 struct WordEntry {
   std::uint64_t low;
   std::uint64_t high;  // 0: free
 
-  bool is(WordKey key) const { return low == key.low && (high & ~kValueMask) == key.high; }
+  bool is(WordKey key) const { return ((low ^ key.low) | ((high & ~kValueMask) ^ key.high)) == 0; }
   std::uint32_t value() const { return static_cast<std::uint32_t>((high & kValueMask) >> kValueShift); }
 };
 
@@ -98,23 +99,23 @@ inline WordEntry word_entry(WordKey key, std::uint32_t value) {
 struct WordMask {
   std::uint64_t low;
   std::uint64_t high;
-  std::uint64_t length;
 };
+constexpr std::size_t kMaxKeyBytes = 63;
 constexpr auto kWordMasks = [] {
-  std::array<WordMask, kWordBytes + 1> masks{};
+  std::array<WordMask, kMaxKeyBytes + 1> masks{};
   for (std::size_t n = 0; n <= kWordBytes; ++n) {
     masks[n].low = n >= 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * n)) - 1;
     masks[n].high = n <= 8 ? 0 : (std::uint64_t{1} << (8 * (n - 8))) - 1;
-    masks[n].length = std::uint64_t{n} << kLengthShift;
   }
   return masks;
 }();
 
-// Preconditions: 16 bytes can be read; size <= kWordBytes.
+// Of more than kWordBytes it is a key that no word has. Preconditions: 16 bytes can be read; size <= kMaxKeyBytes.
 inline WordKey word_key_of_16(const char* from, std::size_t size) {
   const WordMask& mask = kWordMasks.data()[size];
-  return {load_64(from) & mask.low, (load_64(from + 8) & mask.high) | mask.length};
+  return {load_64(from) & mask.low, (load_64(from + 8) & mask.high) | std::uint64_t{size} << kLengthShift};
 }
+constexpr WordKey kNoWord{0, std::uint64_t{kMaxKeyBytes} << kLengthShift};
 
 inline WordKey word_key(std::string_view text) {
   char padded[16] = {};
@@ -154,6 +155,7 @@ constexpr std::uint64_t pair_entry(TokenId left, TokenId right, TokenId merged) 
 constexpr std::uint64_t hash_pair(std::uint64_t key) {
   return key * 0x9e3779b97f4a7c15u;
 }
+constexpr std::uint64_t kBitsPerPair = 4;  // of the slots for pairs
 
 // Places of a hash table with open addressing: the upper bits of a hash. Precondition: a power of two above 1.
 struct Slots {

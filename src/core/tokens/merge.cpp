@@ -1,9 +1,8 @@
 #include "core/tokens/merge.h"
 
 #include <algorithm>
-#include <cstdint>
-#include <cstring>
-#include <functional>
+#include <bit>
+#include <utility>
 
 namespace trainer::core::tokens {
 namespace {
@@ -12,120 +11,206 @@ std::size_t byte_at(std::string_view piece, std::size_t at) {
   return static_cast<unsigned char>(piece[at]);
 }
 
-// Parts and, of each, what it merges into with the next one. Returns how many are left in `parts`.
-std::size_t merge_short(const Encoding& encoding, std::string_view piece, TokenId* parts) {
-  TokenId next[kShortPiece];
-  std::size_t size = piece.size();
-  for (std::size_t i = 0; i < size; ++i) parts[i] = encoding.bytes[byte_at(piece, i)];
-  for (std::size_t i = 0; i + 1 < size; ++i) {
-    next[i] = encoding.byte_pairs[byte_at(piece, i) << 8 | byte_at(piece, i + 1)];
-  }
-  while (size > 1) {
-    std::size_t lowest = 0;
-    TokenId token = next[0];
-    for (std::size_t i = 1; i + 1 < size; ++i) {
-      const bool lower = next[i] < token;
-      token = lower ? next[i] : token;
-      lowest = lower ? i : lowest;
-    }
-    if (token == kNoToken) break;
-    parts[lowest] = token;
-    --size;
-    std::memmove(parts + lowest + 1, parts + lowest + 2, (size - lowest - 1) * sizeof *parts);
-    std::memmove(next + lowest, next + lowest + 1, (size - lowest - 1) * sizeof *next);
-    if (lowest + 1 < size) next[lowest] = encoding.merged(token, parts[lowest + 1]);
-    if (lowest > 0) next[lowest - 1] = encoding.merged(parts[lowest - 1], token);
-  }
-  return size;
+// What the bytes at `at` and behind it make, or kIdMask.
+TokenId byte_pair(const Encoding& encoding, std::string_view piece, std::size_t at) {
+  return encoding.byte_pairs[byte_at(piece, at) << 8 | byte_at(piece, at + 1)] & kIdMask;
 }
 
-// A long piece. A part's id stands where it begins, and with a mark at its last byte: from either side its length, and
-// so its neighbour, follows. The heap holds pairs as they were when they were found; what has changed since is seen
-// when one comes to the top.
+// A part has the place of its first byte, and a pair that of its left part.
+class ShortMerge {
+ public:
+  ShortMerge(const Encoding& encoding, PairMemo& memo, std::string_view piece)
+      : encoding_(encoding), memo_(memo), pairs_end_(piece.size() - 1), present_((1u << piece.size()) - 1) {
+    for (std::size_t i = 0; i < piece.size(); ++i) ids_.data()[i] = encoding.bytes[byte_at(piece, i)];
+    for (std::uint32_t i = 0; i < pairs_end_; ++i) set_pair(i, byte_pair(encoding, piece, i));
+    for (std::uint32_t lowest = lowest_pair(); lowest < kNoPair; lowest = lowest_pair()) {
+      join(lowest % kPlaces, lowest / kPlaces);
+    }
+  }
+
+  std::size_t size() const { return static_cast<std::size_t>(std::popcount(present_)); }
+
+  template <class Take>
+  void for_each(Take take) const {
+    for (std::uint32_t left = present_; left != 0; left &= left - 1) take(ids_.data()[std::countr_zero(left)]);
+  }
+
+ private:
+  static constexpr std::uint32_t kPlaces = kShortPiece;
+  static constexpr std::uint32_t kNoPair = kIdMask * kPlaces;
+
+  // The place decides between equals.
+  void set_pair(std::uint32_t place, TokenId merged) { pairs_.data()[place] = merged * kPlaces + place; }
+
+  std::uint32_t lowest_pair() const {
+    std::uint32_t lowest = kNoPair;
+    for (std::size_t i = 0; i < pairs_end_; ++i) lowest = std::min(lowest, pairs_.data()[i]);
+    return lowest;
+  }
+
+  void join(std::uint32_t place, TokenId id) {
+    std::uint32_t behind = present_ & (~1u << place);
+    const auto joined = static_cast<std::uint32_t>(std::countr_zero(behind));
+    present_ &= ~(1u << joined);
+    behind &= behind - 1;
+    ids_.data()[place] = id;
+    pairs_.data()[joined] = kNoPair;
+    set_pair(place, behind == 0 ? kIdMask : memo_.merged(encoding_, id, ids_.data()[std::countr_zero(behind)]));
+    const std::uint32_t before = present_ & ((1u << place) - 1);
+    if (before == 0) return;
+    const auto left = static_cast<std::uint32_t>(31 - std::countl_zero(before));
+    set_pair(left, memo_.merged(encoding_, ids_.data()[left], id));
+  }
+
+  const Encoding& encoding_;
+  PairMemo& memo_;
+  std::size_t pairs_end_;
+  std::uint32_t present_;  // a bit a place
+  std::array<TokenId, kPlaces> ids_;
+  std::array<std::uint32_t, kPlaces> pairs_;  // id and place
+};
+
+// The lowest of many numbers, none of which is kNone. Four children each, of which the lowest is found without a
+// branch: half as deep as the library's, and what is in it cannot be foreseen.
+class Heap {
+ public:
+  static constexpr std::size_t kChildren = 4;
+
+  explicit Heap(std::vector<std::uint64_t> numbers) : numbers_(std::move(numbers)), size_(numbers_.size()) {
+    numbers_.resize(size_ + kChildren, kNone);
+    for (std::size_t at = size_; at-- > 0;) sift_down(at, numbers_[at]);
+  }
+
+  bool empty() const { return size_ == 0; }
+
+  void push(std::uint64_t number) {
+    if (size_ + kChildren == numbers_.size()) numbers_.push_back(kNone);
+    std::size_t at = size_++;
+    for (; at > 0 && numbers_[(at - 1) / kChildren] > number; at = (at - 1) / kChildren) {
+      numbers_[at] = numbers_[(at - 1) / kChildren];
+    }
+    numbers_[at] = number;
+  }
+
+  std::uint64_t pop() {
+    const std::uint64_t lowest = numbers_[0];
+    const std::uint64_t last = numbers_[--size_];
+    numbers_[size_] = kNone;
+    if (size_ > 0) sift_down(0, last);
+    return lowest;
+  }
+
+ private:
+  static constexpr std::uint64_t kNone = ~std::uint64_t{0};  // at least kChildren of them are behind the last number
+
+  void sift_down(std::size_t at, std::uint64_t number) {
+    std::uint64_t* const numbers = numbers_.data();
+    for (std::size_t child = kChildren * at + 1; child < size_; child = kChildren * at + 1) {
+      const std::size_t left = child + static_cast<std::size_t>(numbers[child + 1] < numbers[child]);
+      const std::size_t right = child + 2 + static_cast<std::size_t>(numbers[child + 3] < numbers[child + 2]);
+      const std::size_t lowest = left + (right - left) * static_cast<std::size_t>(numbers[right] < numbers[left]);
+      if (number <= numbers[lowest]) break;
+      numbers[at] = numbers[lowest];
+      at = lowest;
+    }
+    numbers[at] = number;
+  }
+
+  std::vector<std::uint64_t> numbers_;
+  std::size_t size_;
+};
+
+// A part stands where it begins, and with a mark at its last byte: from either side its length, and so its neighbour,
+// is known. The heap holds pairs as they were when they were found; what has changed since is seen when one comes to
+// the top.
 class LongMerge {
  public:
-  LongMerge(const Encoding& encoding, std::string_view piece, Interrupt interrupt)
-      : encoding_(encoding), interrupt_(interrupt), ids_(piece.size()), pairs_(piece.size(), kNoToken) {
-    heap_.reserve(piece.size());
-    for (std::size_t i = 0; i < piece.size(); ++i) ids_[i] = encoding.bytes[byte_at(piece, i)];
-    for (std::size_t i = 0; i + 1 < piece.size(); ++i) {
-      push(encoding.byte_pairs[byte_at(piece, i) << 8 | byte_at(piece, i + 1)], i);
-    }
-    std::make_heap(heap_.begin(), heap_.end(), std::greater<>());
+  LongMerge(const Encoding& encoding, PairMemo& memo, std::string_view piece, Interrupt interrupt)
+      : encoding_(encoding),
+        memo_(memo),
+        interrupt_(interrupt),
+        parts_(piece.size()),
+        pairs_(byte_pairs(encoding, piece)),
+        heap_(numbers(pairs_)) {
+    for (std::size_t i = 0; i < piece.size(); ++i) parts_[i] = part(encoding.bytes[byte_at(piece, i)], 1);
     while (!heap_.empty()) merge_lowest();
   }
 
   template <class Take>
   void for_each(Take take) const {
-    for (std::size_t at = 0; at < ids_.size(); at += size_at(at)) take(ids_[at]);
+    for (std::size_t at = 0; at < parts_.size(); at += size_of(parts_[at])) take(id_of(parts_[at]));
   }
 
  private:
   static constexpr std::size_t kStepsToInterrupt = 1 << 14;
-  static constexpr TokenId kLastByte = 0x80000000u;  // of a part of several
+  static constexpr std::uint32_t kLastByte = 0x80000000u;  // of a part of several
 
-  std::size_t size_at(std::size_t at) const { return encoding_.token(ids_[at]).size(); }
+  // No token has 256 bytes (data/tokens).
+  static std::uint32_t part(TokenId id, std::size_t size) { return static_cast<std::uint32_t>(size) << kIdBits | id; }
+  static TokenId id_of(std::uint32_t part) { return part & kIdMask; }
+  static std::size_t size_of(std::uint32_t part) { return (part & ~kLastByte) >> kIdBits; }
 
-  void push(TokenId merged, std::size_t at) {
-    pairs_[at] = merged;
-    if (merged != kNoToken) heap_.push_back(std::uint64_t{merged} << 32 | at);
+  static std::vector<TokenId> byte_pairs(const Encoding& encoding, std::string_view piece) {
+    std::vector<TokenId> pairs(piece.size(), kIdMask);
+    for (std::size_t i = 0; i + 1 < piece.size(); ++i) pairs[i] = byte_pair(encoding, piece, i);
+    return pairs;
+  }
+
+  static std::uint64_t number(TokenId merged, std::size_t at) { return std::uint64_t{merged} << 32 | at; }
+  static std::vector<std::uint64_t> numbers(const std::vector<TokenId>& pairs) {
+    std::vector<std::uint64_t> numbers;
+    numbers.reserve(pairs.size() + pairs.size() / 8 + Heap::kChildren);
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+      if (pairs[i] != kIdMask) numbers.push_back(number(pairs[i], i));
+    }
+    return numbers;
   }
 
   void push_pair(std::size_t left, std::size_t right) {
-    const std::size_t before = heap_.size();
-    push(encoding_.merged(ids_[left], ids_[right]), left);
-    if (heap_.size() > before) std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
+    pairs_[left] = memo_.merged(encoding_, id_of(parts_[left]), id_of(parts_[right]));
+    if (pairs_[left] != kIdMask) heap_.push(number(pairs_[left], left));
   }
 
   void merge_lowest() {
     if (interrupt_ != nullptr && ++steps_ % kStepsToInterrupt == 0) interrupt_();
-    std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
-    const auto merged = static_cast<TokenId>(heap_.back() >> 32);
-    const auto left = static_cast<std::size_t>(heap_.back() & 0xFFFFFFFF);
-    heap_.pop_back();
+    const std::uint64_t lowest = heap_.pop();
+    const auto merged = static_cast<TokenId>(lowest >> 32);
+    const auto left = static_cast<std::size_t>(lowest & 0xFFFFFFFF);
     if (pairs_[left] != merged) return;
-    const std::size_t right = left + size_at(left);
-    const std::size_t end = right + size_at(right);
-    join(left, right, end, merged);
-    if (left > 0) push_pair(left - encoding_.token(part_that_ends(left)).size(), left);
-    if (end < ids_.size()) push_pair(left, end);
-  }
-
-  TokenId part_that_ends(std::size_t behind) const { return ids_[behind - 1] & ~kLastByte; }
-
-  void join(std::size_t left, std::size_t right, std::size_t end, TokenId id) {
-    ids_[end - 1] = id | kLastByte;
-    ids_[left] = id;
-    pairs_[left] = pairs_[right] = kNoToken;
+    const std::size_t right = left + size_of(parts_[left]);
+    const std::size_t end = right + size_of(parts_[right]);
+    parts_[left] = part(merged, end - left);
+    parts_[end - 1] = parts_[left] | kLastByte;
+    pairs_[left] = pairs_[right] = kIdMask;
+    if (left > 0) push_pair(left - size_of(parts_[left - 1]), left);
+    if (end < parts_.size()) push_pair(left, end);
   }
 
   const Encoding& encoding_;
+  PairMemo& memo_;
   Interrupt interrupt_;
-  std::vector<TokenId> ids_;
-  std::vector<TokenId> pairs_;  // at the first byte of each part: what it merges into with the next one
-  std::vector<std::uint64_t> heap_;
+  std::vector<std::uint32_t> parts_;  // id and size
+  std::vector<TokenId> pairs_;        // at the first byte of each part: what it merges into with the next one
+  Heap heap_;
   std::size_t steps_ = 0;
 };
 
 }  // namespace
 
-void append_merged(const Encoding& encoding, std::string_view piece, std::vector<TokenId>& ids, Interrupt interrupt) {
+void append_merged(const Encoding& encoding, PairMemo& memo, std::string_view piece, std::vector<TokenId>& ids,
+                   Interrupt interrupt) {
+  const auto take = [&ids](TokenId id) { ids.push_back(id); };
   if (piece.size() <= kShortPiece) {
-    TokenId parts[kShortPiece];
-    const std::size_t size = merge_short(encoding, piece, parts);
-    ids.insert(ids.end(), parts, parts + size);
-    return;
+    ShortMerge(encoding, memo, piece).for_each(take);
+  } else {
+    LongMerge(encoding, memo, piece, interrupt).for_each(take);
   }
-  LongMerge(encoding, piece, interrupt).for_each([&](TokenId id) { ids.push_back(id); });
 }
 
-std::size_t count_merged(const Encoding& encoding, std::string_view piece, Interrupt interrupt) {
-  if (piece.size() <= kShortPiece) {
-    TokenId parts[kShortPiece];
-    return merge_short(encoding, piece, parts);
-  }
+std::size_t count_merged(const Encoding& encoding, PairMemo& memo, std::string_view piece, Interrupt interrupt) {
+  if (piece.size() <= kShortPiece) return ShortMerge(encoding, memo, piece).size();
   std::size_t count = 0;
-  LongMerge(encoding, piece, interrupt).for_each([&](TokenId) { ++count; });
+  LongMerge(encoding, memo, piece, interrupt).for_each([&](TokenId) { ++count; });
   return count;
 }
 

@@ -7,7 +7,9 @@
 // only.
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -23,11 +25,36 @@ using Interrupt = void (*)();
 constexpr std::size_t kMaxPiece = std::size_t{1} << 26;
 
 // Up to here all pairs are looked through for the lowest, which is quadratic and faster; beyond, a heap keeps them.
-constexpr std::size_t kShortPiece = 192;
+constexpr std::size_t kShortPiece = 16;
+
+// What pairs make, as far as it was looked up lately, in 128 KiB: the table has thousands of pages, all over which its
+// entries are scattered. Of one encoding; full of zeros it knows none.
+class PairMemo {
+ public:
+  // The token, or kIdMask.
+  TokenId merged(const Encoding& encoding, TokenId left, TokenId right) {
+    const std::uint64_t pair = pair_key(left, right);
+    const std::uint64_t hash = hash_pair(pair);
+    std::uint64_t& entry = entries_.data()[Slots(kEntries).first(hash)];
+    const bool known = entry >> kIdBits == pair;
+    const auto remembered = static_cast<TokenId>(known ? entry & kIdMask : kIdMask);
+    // Most pairs are known, or known to make nothing.
+    if (known || !encoding.may_merge(hash)) [[likely]]
+      return remembered;
+    const TokenId found = encoding.merged(pair) & kIdMask;
+    entry = pair << kIdBits | found;
+    return found;
+  }
+
+ private:
+  static constexpr std::uint64_t kEntries = 1 << 14;
+  std::array<std::uint64_t, kEntries> entries_;
+};
 
 // Appends the ids. Precondition: 1 to kMaxPiece bytes. Time: n log n.
-void append_merged(const Encoding& encoding, std::string_view piece, std::vector<TokenId>& ids, Interrupt interrupt);
+void append_merged(const Encoding& encoding, PairMemo& memo, std::string_view piece, std::vector<TokenId>& ids,
+                   Interrupt interrupt);
 // How many they are.
-std::size_t count_merged(const Encoding& encoding, std::string_view piece, Interrupt interrupt);
+std::size_t count_merged(const Encoding& encoding, PairMemo& memo, std::string_view piece, Interrupt interrupt);
 
 }  // namespace trainer::core::tokens

@@ -12,13 +12,8 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 #include "core/tokens/tables.h"
 
@@ -50,10 +45,7 @@ class Splitter {
 
   // Where the piece that begins at `from` ends. Precondition: from < end; valid UTF-8, without which the pieces are
   // some others, but never beyond the end, nor empty.
-  const char* piece_end(const char* from) const {
-    const std::size_t plain = plain_word(from);
-    return plain != 0 ? from + plain : any_piece_end(from);
-  }
+  const char* piece_end(const char* from) const;
 
  private:
   struct Char {
@@ -62,8 +54,6 @@ class Splitter {
     bool in(unsigned classes) const { return (bit(of) & classes) != 0; }
   };
 
-  std::size_t plain_word(const char* from) const;
-  const char* any_piece_end(const char* from) const;
   const char* word(const char* from) const;
   const char* upper_word(const char* from) const;
   const char* white_space(const char* from) const;
@@ -104,35 +94,6 @@ inline const char* Splitter<pattern>::skip(const char* at, unsigned classes) con
     at += next.bytes;
   }
   return at;
-}
-
-// The commonest piece by far, at once: a word of ASCII letters that the pattern takes whole, with a character before
-// it, where 16 bytes show its end. 0: something else, or not seen.
-template <EncodingName pattern>
-inline std::size_t Splitter<pattern>::plain_word([[maybe_unused]] const char* from) const {
-#if defined(__SSE2__)
-  constexpr bool cased = pattern == EncodingName::o200k_base;
-  if (end_ - from < 16) return 0;
-  const auto first = static_cast<unsigned char>(*from);
-  if (first >= 0x80) return 0;
-  const unsigned first_class = bit(kAsciiClasses.data()[first]);
-  if ((first_class & (bit(kNumber) | bit(kNewline))) != 0 || (!cased && first == '\'')) return 0;
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-  const __m128i letters = cased ? bytes : _mm_or_si128(bytes, _mm_set1_epi8(0x20));
-  const __m128i nth = _mm_sub_epi8(letters, _mm_set1_epi8('a'));
-  const __m128i found = _mm_cmpeq_epi8(_mm_min_epu8(nth, _mm_set1_epi8(25)), nth);
-  std::size_t begin = (first_class & kLetters) != 0 ? 0 : 1;
-  // One capital may lead the small letters; a word of more is left to the general case.
-  if constexpr (cased) begin += from[begin] >= 'A' && from[begin] <= 'Z';
-  const auto others = ~static_cast<std::uint32_t>(_mm_movemask_epi8(found)) | 0x10000u;
-  const auto end = static_cast<std::size_t>(std::countr_zero(others >> begin << begin));
-  if (end == begin || end >= 16) return 0;
-  const auto behind = static_cast<unsigned char>(from[end]);
-  if (behind >= 0x80 || (cased && behind == '\'')) return 0;
-  return end;
-#else
-  return 0;
-#endif
 }
 
 // Behind `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll` or `'d` in either case, or `from`. Of the characters beyond ASCII only
@@ -188,7 +149,7 @@ const char* Splitter<pattern>::white_space(const char* from) const {
 }
 
 template <EncodingName pattern>
-const char* Splitter<pattern>::any_piece_end(const char* from) const {
+const char* Splitter<pattern>::piece_end(const char* from) const {
   const Char first = decode(from);
   const char* second = from + first.bytes;
   const bool leads = !first.in(kLetters | bit(kNumber) | bit(kNewline));  // [^\r\n\p{L}\p{N}]

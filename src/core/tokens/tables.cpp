@@ -31,8 +31,8 @@ bool is_table(const Section& section, std::size_t element, std::uint64_t bytes) 
 bool is_whole(const EncodingHeader& e, std::uint64_t bytes) {
   return e.tokens > 0 && e.tokens <= kIdMask && is_table(e.words, sizeof(WordEntry), bytes) &&
          is_table(e.pairs, sizeof(std::uint64_t), bytes) && is_table(e.longer, sizeof(TokenId), bytes) &&
-         within(e.byte_pairs, sizeof(TokenId), bytes) && e.byte_pairs.count == 0x10000 &&
-         within(e.bytes, sizeof(TokenId), bytes) && e.bytes.count == 0x100 &&
+         is_table(e.pair_bits, sizeof(std::uint64_t), bytes) && within(e.byte_pairs, sizeof(TokenId), bytes) &&
+         e.byte_pairs.count == 0x10000 && within(e.bytes, sizeof(TokenId), bytes) && e.bytes.count == 0x100 &&
          within(e.starts, sizeof(std::uint32_t), bytes) && e.starts.count == e.tokens + 1 && within(e.text, 1, bytes);
 }
 
@@ -66,6 +66,7 @@ Encoding view(const void* file, std::size_t index) {
   encoding.tokens = from.tokens;
   encoding.words = at<WordEntry>(file, from.words);
   encoding.pairs = at<std::uint64_t>(file, from.pairs);
+  encoding.pair_bits = at<std::uint64_t>(file, from.pair_bits);
   encoding.byte_pairs = at<TokenId>(file, from.byte_pairs);
   encoding.bytes = at<TokenId>(file, from.bytes);
   encoding.longer = at<TokenId>(file, from.longer);
@@ -73,6 +74,7 @@ Encoding view(const void* file, std::size_t index) {
   encoding.text = at<char>(file, from.text);
   encoding.word_slots = Slots(from.words.count);
   encoding.pair_slots = Slots(from.pairs.count);
+  encoding.pair_bit_slots = Slots(from.pair_bits.count * 64);
   encoding.longer_slots = Slots(from.longer.count);
   return encoding;
 }

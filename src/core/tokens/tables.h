@@ -33,6 +33,7 @@ struct Encoding {
   std::size_t tokens = 0;
   const WordEntry* words = nullptr;
   const std::uint64_t* pairs = nullptr;
+  const std::uint64_t* pair_bits = nullptr;
   const TokenId* byte_pairs = nullptr;
   const TokenId* bytes = nullptr;
   const TokenId* longer = nullptr;
@@ -40,6 +41,7 @@ struct Encoding {
   const char* text = nullptr;
   Slots word_slots;
   Slots pair_slots;
+  Slots pair_bit_slots;
   Slots longer_slots;
 
   // The bytes of a token. Precondition: token_id < tokens.
@@ -50,8 +52,15 @@ struct Encoding {
   // The token that is this whole text, or kNoToken.
   TokenId find(std::string_view whole) const;
   TokenId find_word(WordKey key) const;  // of at most kWordBytes
+  void prefetch(std::uint64_t word_hash) const { __builtin_prefetch(words + word_slots.first(word_hash)); }
   // What two neighbours merge into, or kNoToken. A token comes from one pair only: see merge.h.
-  TokenId merged(TokenId left, TokenId right) const;
+  TokenId merged(TokenId left, TokenId right) const { return merged(pair_key(left, right)); }
+  TokenId merged(std::uint64_t pair) const;
+  // Of ten pairs that make nothing, nine are known by this, which is a sixteenth of the table.
+  bool may_merge(std::uint64_t hash) const {
+    const std::uint64_t slot = pair_bit_slots.first(hash);
+    return (pair_bits[slot / 64] >> slot % 64 & 1) != 0;
+  }
 };
 
 inline TokenId Encoding::find_word(WordKey key) const {
@@ -62,11 +71,10 @@ inline TokenId Encoding::find_word(WordKey key) const {
   }
 }
 
-inline TokenId Encoding::merged(TokenId left, TokenId right) const {
-  const std::uint64_t key = pair_key(left, right);
-  for (std::uint64_t slot = pair_slots.first(hash_pair(key));; slot = pair_slots.next(slot)) {
+inline TokenId Encoding::merged(std::uint64_t pair) const {
+  for (std::uint64_t slot = pair_slots.first(hash_pair(pair));; slot = pair_slots.next(slot)) {
     const std::uint64_t entry = pairs[slot];
-    if (entry >> kIdBits == key) return static_cast<TokenId>(entry & kIdMask);
+    if (entry >> kIdBits == pair) return static_cast<TokenId>(entry & kIdMask);
     if (entry == 0) return kNoToken;
   }
 }

@@ -7,6 +7,7 @@
 #include <ctime>
 #include <limits>
 #include <map>
+#include <memory>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -85,13 +86,14 @@ TEST(Merge, IsWhatMergingByBytesGives) {
   std::mt19937 random(1);
   for (const auto name : kEncodings) {
     const Encoding& encoding = built(name);
+    const auto memo = std::make_unique<PairMemo>();
     for (int i = 0; i < 300; ++i) {
       // On both sides of the length where the way of merging changes.
-      const std::string piece = joined_tokens(encoding, random, i % 10 == 0 ? kShortPiece - 20 + i % 40 : 1 + i % 40);
+      const std::string piece = joined_tokens(encoding, random, 1 + i % (i % 10 == 0 ? 200 : 2 * kShortPiece));
       Ids found;
-      append_merged(encoding, piece, found, nullptr);
+      append_merged(encoding, *memo, piece, found, nullptr);
       ASSERT_EQ(found, merged_by_bytes(encoding, piece)) << piece;
-      ASSERT_EQ(count_merged(encoding, piece, nullptr), found.size());
+      ASSERT_EQ(count_merged(encoding, *memo, piece, nullptr), found.size());
     }
   }
 }
@@ -99,11 +101,12 @@ TEST(Merge, IsWhatMergingByBytesGives) {
 TEST(Merge, OfFewLettersIsWhatMergingByBytesGives) {
   std::mt19937 random(2);
   for (const auto name : kEncodings) {
+    const auto memo = std::make_unique<PairMemo>();
     for (int i = 0; i < 200; ++i) {
       std::string piece;
       for (std::size_t size = 2 + random() % 400; piece.size() < size;) piece += "aab-  "[random() % (1 + i % 6)];
       Ids found;
-      append_merged(built(name), piece, found, nullptr);
+      append_merged(built(name), *memo, piece, found, nullptr);
       ASSERT_EQ(found, merged_by_bytes(built(name), piece)) << piece;
     }
   }
