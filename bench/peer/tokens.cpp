@@ -1,5 +1,6 @@
 // Ours, in a process that stays up, as the peer does. Each line of its input is a request; it answers with the CPU
-// seconds and the tokens.
+// seconds and the tokens. That a text is valid is known before, as it is where texts come from the server; the peer has
+// decoded its own when it read them.
 //
 //   count FILE END    the texts of a file that end with the byte of this number, read before
 //   fresh FILE END    the same by a counter that has seen nothing
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -16,10 +18,12 @@
 #include <string_view>
 #include <vector>
 
+#include "core/text.h"
 #include "core/tokens/counter.h"
 
 namespace {
 
+using trainer::core::is_valid_utf8;
 using namespace trainer::core::tokens;
 
 struct File {
@@ -33,6 +37,7 @@ void read(const std::string& path, char end, File& file) {
   for (std::string_view rest = file.content; !rest.empty();) {
     const std::string_view text = rest.substr(0, rest.find(end));
     rest.remove_prefix(std::min(rest.size(), text.size() + 1));
+    if (!is_valid_utf8(text)) std::exit(1);
     if (!text.empty()) file.texts.push_back(text);
   }
 }
@@ -47,7 +52,7 @@ double on_processor() {
 void answer(TokenCounter& counter, const File& file) {
   const double start = on_processor();
   std::int64_t tokens = 0;
-  for (const std::string_view text : file.texts) tokens += *counter.count(text);
+  for (const std::string_view text : file.texts) tokens += *counter.count_valid(text);
   std::printf("%.6f %lld\n", on_processor() - start, static_cast<long long>(tokens));
   std::fflush(stdout);
 }

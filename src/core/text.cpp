@@ -162,22 +162,34 @@ Utf8Char decode_any(std::string_view text, std::size_t at) {
   return {value, bytes, true};
 }
 
+// How many bytes a character has that needs no table, as nearly all do, or 0: it begins with two bytes, of which the
+// first allows any second one, or is one of U+10000 to U+3FFFF, where the emoji are. Precondition: as above.
+inline std::size_t plain_bytes(std::string_view text, std::size_t at) {
+  const unsigned char first = byte_at(text, at);
+  const std::size_t left = text.size() - at;
+  const auto continues = [text, at](std::size_t i) { return (byte_at(text, at + i) & 0xC0) == 0x80; };
+  if (first >= 0xC2 && first < 0xE0) return left >= 2 && continues(1) ? 2 : 0;
+  if (first > 0xE0 && first < 0xF0 && first != 0xED) return left >= 3 && continues(1) && continues(2) ? 3 : 0;
+  if (first != 0xF0 || left < 4 || byte_at(text, at + 1) < 0x90) return 0;
+  return continues(1) && continues(2) && continues(3) ? 4 : 0;
+}
+
 }  // namespace
 
 Utf8Char decode_utf8(std::string_view text, std::size_t at) {
   const unsigned char first = byte_at(text, at);
   if (first < 0x80) return {first, 1, true};
-  const std::size_t left = text.size() - at;
-  const auto continues = [text, at](std::size_t i) { return (byte_at(text, at + i) & 0xC0) == 0x80; };
   const auto six_bits = [text, at](std::size_t i) { return static_cast<char32_t>(byte_at(text, at + i) & 0x3F); };
-  // Most of what is not ASCII: two bytes, or three behind a first byte that allows any second one.
-  if (first >= 0xC2 && first < 0xE0 && left >= 2 && continues(1)) {
-    return {(static_cast<char32_t>(first & 0x1F) << 6) | six_bits(1), 2, true};
+  switch (plain_bytes(text, at)) {
+    case 2:
+      return {(static_cast<char32_t>(first & 0x1F) << 6) | six_bits(1), 2, true};
+    case 3:
+      return {(static_cast<char32_t>(first & 0x0F) << 12) | (six_bits(1) << 6) | six_bits(2), 3, true};
+    case 4:
+      return {(six_bits(1) << 12) | (six_bits(2) << 6) | six_bits(3), 4, true};
+    default:
+      return decode_any(text, at);
   }
-  if (first > 0xE0 && first < 0xF0 && first != 0xED && left >= 3 && continues(1) && continues(2)) {
-    return {(static_cast<char32_t>(first & 0x0F) << 12) | (six_bits(1) << 6) | six_bits(2), 3, true};
-  }
-  return decode_any(text, at);
 }
 
 void append_utf8(std::string& out, char32_t value) {
@@ -205,9 +217,10 @@ bool is_valid_utf8(std::string_view text) {
                                 [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) < text.size();) {
     // Such characters seldom stand alone.
     do {
-      const Utf8Char next = decode_utf8(text, at);
-      if (!next.valid) return false;
-      at += next.bytes;
+      const std::size_t plain = plain_bytes(text, at);
+      const Utf8Char other = plain == 0 ? decode_any(text, at) : Utf8Char{0, plain, true};
+      if (!other.valid) return false;
+      at += other.bytes;
     } while (at < text.size() && byte_at(text, at) >= 0x80);
   }
   return true;

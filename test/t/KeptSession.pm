@@ -12,8 +12,8 @@ use Fcntl qw(:flock);
 use PostgreSQL::Test::Utils ();  # whose functions are methods of a cluster too
 
 my $for_psql    = qr/\\|\b(?:COPY|LISTEN|ATOMIC|RULE)\b/i;
-my $may_be_kept = qr/^\s*SELECT\b/i;
-my $of_its_own  = qr/;\s*\S|\btrainer_(?!worker_(?:status|slot)\b)\w+\s*\(|\b(?:pg_(?!stat_get|get_|total_|relation_)\w+|set_config|current_setting|dblink\w*|nextval)\s*\(|\bFOR\s+(?:UPDATE|SHARE)\b|\bINTO\b/i;
+my $may_be_kept = qr/^\s*(?:SELECT|WITH)\b(?!.*\b(?:INSERT|UPDATE|DELETE|MERGE)\b)/is;
+my $of_its_own  = qr/;\s*\S|\btrainer_(?!worker_(?:status|slot)\b|wake_worker\b)\w+\s*\(|\b(?:pg_(?!stat_get|get_|total_|relation_|reload_conf)\w+|set_config|current_setting|dblink\w*|nextval)\s*\(|\bFOR\s+(?:UPDATE|SHARE)\b|\bINTO\b/i;
 # A session that begins after these may see something else.
 my $begins_anew = qr/\b(?:ALTER|DROP|DATABASE|ROLE|GRANT|REVOKE|EXTENSION|TRUNCATE|LOAD)\b/i;
 # What a semicolon inside of ends no statement; a doubled quote is the end of one text and the start of the next.

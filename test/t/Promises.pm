@@ -142,7 +142,7 @@ sub check_tenants
 	my ($node, $database) = @_;
 	is($node->safe_psql($database, <<'SQL'), '', 'no example speaks of another organization');
 SELECT DISTINCT o.name, n.name FROM training_examples e JOIN organizations o ON o.id = e.organization_id,
-  LATERAL (SELECT (regexp_matches(e.messages::text, 'kindly meant, at (org \d+)[.]', 'g'))[1] AS name) n WHERE n.name <> o.name
+  LATERAL (SELECT (regexp_matches(e.messages::text, 'kindly meant, at (org [0-9]+)[.]', 'g'))[1] AS name) n WHERE n.name <> o.name
 SQL
 	return;
 }
