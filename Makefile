@@ -58,7 +58,7 @@ include $(PGXS)
 src/%.o: src/%.cpp .deps/flavor
 	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -MMD -MP -MF .deps/$(subst /,-,$*).d -c -o $@ $<
 
-of_room = $(patsubst src/%,%,$(filter src/$1/%,$(sources)))
+of_room = $(patsubst src/%,%,$(sort $(filter src/$1/%,$(sources))))
 $(rooms:%=.deps/rooms/%.cpp): .deps/rooms/%.cpp: FORCE
 	@mkdir -p $(@D)
 	@printf '#include "%s"\n' $(call of_room,$*) | cmp -s - $@ || printf '#include "%s"\n' $(call of_room,$*) >$@

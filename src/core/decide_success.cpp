@@ -94,10 +94,11 @@ Decision after_creation(const Work& work, const Outcome& outcome, const Policy& 
   return decision;
 }
 
-// A job that failed is tried once more with a lower learning rate, unless it would fail the same way again.
+// A job that failed is tried once more with a lower learning rate, unless it would fail the same way again, or was
+// billed: what is reserved of a budget pays for one job.
 bool may_retry(const Work& work, const RemoteJob& job, const Policy& policy) {
-  return policy.retry_learning_rate_factor > 0 && work.model.retries == 0 && !work.model.cancel_requested &&
-         work.model.learning_rate_multiplier * policy.retry_learning_rate_factor > 0 &&
+  return job.trained_tokens.value_or(0) == 0 && policy.retry_learning_rate_factor > 0 && work.model.retries == 0 &&
+         !work.model.cancel_requested && work.model.learning_rate_multiplier * policy.retry_learning_rate_factor > 0 &&
          !failure_is_final(job.error_code, job.error_message);
 }
 

@@ -58,8 +58,10 @@ constexpr const char* kRecord =
     "  last_http_status = $6::integer, last_error = $7, finished_at = CASE WHEN $4 <> 'ready' THEN now() END"
     "  WHERE id = $1::uuid AND webhook_id = (SELECT id FROM hook) AND attempt = $2 AND epoch = $3 AND state = 'sending'"
     "  RETURNING webhook_id)"
-    " UPDATE @extschema@.trainer_webhooks w SET free_at = now() + $8 * interval '1 ms', failures = $9::integer,"
-    // Another URL has been set meanwhile: what the former one says does not count.
+    // Another URL has been set meanwhile: what the former one says, or does not, does not count.
+    " UPDATE @extschema@.trainer_webhooks w SET"
+    "  free_at = now() + CASE WHEN w.url = $11 THEN $8 ELSE 0 END * interval '1 ms',"
+    "  failures = CASE WHEN w.url = $11 THEN $9::integer ELSE 0 END,"
     "  enabled = w.enabled AND NOT ($10 AND w.url = $11),"
     "  disabled_because = CASE WHEN $10 AND w.url = $11 THEN $7 ELSE w.disabled_because END"
     " FROM mine WHERE w.id = mine.webhook_id RETURNING w.id";

@@ -40,12 +40,9 @@ constexpr const char* kChangeModel =
     "  validation_file_id = coalesce($6, validation_file_id),"
     "  fine_tuned_model_id = nullif(coalesce($7, fine_tuned_model_id), ''),"
     "  learning_rate_multiplier = coalesce($8, learning_rate_multiplier),"
-    // What a first try was billed for counts with the second one's.
-    "  trained_tokens = coalesce($9 + CASE WHEN retries > 0 THEN coalesce(trained_tokens, 0) ELSE 0 END, "
-    "trained_tokens),"
+    "  trained_tokens = coalesce($9, trained_tokens),"
     "  training_cost_cents = CASE WHEN $9 IS NULL THEN training_cost_cents"
-    "    ELSE @extschema@.trainer_training_cost_cents(base_model,"
-    "           $9 + CASE WHEN retries > 0 THEN coalesce(trained_tokens, 0) ELSE 0 END) END,"
+    "    ELSE @extschema@.trainer_training_cost_cents(base_model, $9) END,"
     "  estimated_finish = CASE WHEN NOT $18 THEN coalesce(to_timestamp($10), estimated_finish) END,"
     // The provider's clock tells whole seconds and is not ours: a short training must not end before it began.
     "  training_completed_at = CASE WHEN $18 THEN NULL"

@@ -41,7 +41,7 @@ struct Block {
   int prefix;
 };
 
-// RFC 6890: everything that is not a host somewhere in the world.
+// Of RFC 6890 what leads somewhere, and not to a host of the world.
 constexpr std::array<Block, 12> kPrivateV4{{
     {0x00000000, 8},   // this network
     {0x0A000000, 8},   // private

@@ -2,7 +2,7 @@
 -- so any JSON is looked at without failing.
 
 -- trainer_count_tokens() and trainer_example_tokens() run no SQL, and are called for every row of a table: they do without a search path of their
--- own, which takes as long to set as a short text to count.
+-- own, which takes as long to set as a short text to count. Only where the database is not in UTF8 it decides which conversion is found, as for convert_to().
 
 CREATE FUNCTION @extschema@.trainer_max_example_tokens(model text) RETURNS bigint
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
@@ -214,7 +214,7 @@ AS $$
       ELSE @extschema@.trainer_pair_messages(e.messages, e.non_preferred) END AS line OFFSET 0) AS list
     WHERE e.dataset_id = (SELECT id FROM dataset) AND e.split = 'train'),
   total AS (
-    SELECT sum(least(coalesce(x.tokens, 0), d.token_limit))::bigint AS tokens, coalesce(sum(x.bytes), 0) AS bytes,
+    SELECT sum(CASE WHEN x.bytes IS NULL THEN 0 ELSE least(coalesce(x.tokens, d.token_limit), d.token_limit) END)::bigint AS tokens, coalesce(sum(x.bytes), 0) AS bytes,
            count(*) FILTER (WHERE x.tokens > d.token_limit) AS over_limit, coalesce(bool_and(x.of_text), true) AS of_text
     FROM dataset AS d LEFT JOIN example AS x ON true)
   SELECT d.base_model, t.tokens, d.epochs, t.tokens * d.epochs,

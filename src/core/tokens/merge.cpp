@@ -76,9 +76,12 @@ class Heap {
  public:
   static constexpr std::size_t kChildren = 4;
 
-  explicit Heap(std::vector<std::uint64_t> numbers) : numbers_(std::move(numbers)), size_(numbers_.size()) {
+  Heap() = default;
+  // Calls step() for each of them.
+  template <class Step>
+  Heap(std::vector<std::uint64_t> numbers, Step step) : numbers_(std::move(numbers)), size_(numbers_.size()) {
     numbers_.resize(size_ + kChildren, kNone);
-    for (std::size_t at = size_; at-- > 0;) sift_down(at, numbers_[at]);
+    for (std::size_t at = size_; at-- > 0; step()) sift_down(at, numbers_[at]);
   }
 
   bool empty() const { return size_ == 0; }
@@ -117,7 +120,7 @@ class Heap {
   }
 
   std::vector<std::uint64_t> numbers_;
-  std::size_t size_;
+  std::size_t size_ = 0;
 };
 
 // A part stands where it begins, and with a mark at its last byte: from either side its length, and so its neighbour,
@@ -126,14 +129,16 @@ class Heap {
 class LongMerge {
  public:
   LongMerge(const Encoding& encoding, PairMemo& memo, std::string_view piece, Interrupt interrupt)
-      : encoding_(encoding),
-        memo_(memo),
-        interrupt_(interrupt),
-        parts_(piece.size()),
-        pairs_(byte_pairs(encoding, piece)),
-        heap_(numbers(pairs_)) {
-    for (std::size_t i = 0; i < piece.size(); ++i) parts_[i] = part(encoding.bytes[byte_at(piece, i)], 1);
-    while (!heap_.empty()) merge_lowest();
+      : encoding_(encoding), memo_(memo), interrupt_(interrupt), parts_(piece.size()), pairs_(piece.size(), kIdMask) {
+    std::vector<std::uint64_t> numbers;
+    numbers.reserve(piece.size() + piece.size() / 8 + Heap::kChildren);
+    for (std::size_t i = 0; i < piece.size(); ++i, step()) {
+      parts_[i] = part(encoding.bytes[byte_at(piece, i)], 1);
+      if (i + 1 < piece.size()) pairs_[i] = byte_pair(encoding, piece, i);
+      if (pairs_[i] != kIdMask) numbers.push_back(number(pairs_[i], i));
+    }
+    heap_ = Heap(std::move(numbers), [this] { step(); });
+    for (; !heap_.empty(); step()) merge_lowest();
   }
 
   template <class Take>
@@ -150,20 +155,10 @@ class LongMerge {
   static TokenId id_of(std::uint32_t part) { return part & kIdMask; }
   static std::size_t size_of(std::uint32_t part) { return (part & ~kLastByte) >> kIdBits; }
 
-  static std::vector<TokenId> byte_pairs(const Encoding& encoding, std::string_view piece) {
-    std::vector<TokenId> pairs(piece.size(), kIdMask);
-    for (std::size_t i = 0; i + 1 < piece.size(); ++i) pairs[i] = byte_pair(encoding, piece, i);
-    return pairs;
-  }
-
   static std::uint64_t number(TokenId merged, std::size_t at) { return std::uint64_t{merged} << 32 | at; }
-  static std::vector<std::uint64_t> numbers(const std::vector<TokenId>& pairs) {
-    std::vector<std::uint64_t> numbers;
-    numbers.reserve(pairs.size() + pairs.size() / 8 + Heap::kChildren);
-    for (std::size_t i = 0; i < pairs.size(); ++i) {
-      if (pairs[i] != kIdMask) numbers.push_back(number(pairs[i], i));
-    }
-    return numbers;
+
+  void step() {
+    if (interrupt_ != nullptr && ++steps_ % kStepsToInterrupt == 0) interrupt_();
   }
 
   void push_pair(std::size_t left, std::size_t right) {
@@ -172,7 +167,6 @@ class LongMerge {
   }
 
   void merge_lowest() {
-    if (interrupt_ != nullptr && ++steps_ % kStepsToInterrupt == 0) interrupt_();
     const std::uint64_t lowest = heap_.pop();
     const auto merged = static_cast<TokenId>(lowest >> 32);
     const auto left = static_cast<std::size_t>(lowest & 0xFFFFFFFF);

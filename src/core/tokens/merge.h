@@ -20,7 +20,7 @@ namespace trainer::core::tokens {
 // Called now and then while something takes long; may throw. Null: never.
 using Interrupt = void (*)();
 
-// The longest piece that is merged, in bytes: 16 to 24 bytes of memory are needed for each. Nothing that somebody wrote
+// The longest piece that is merged, in bytes: up to 35 bytes of memory are needed for each. Nothing that somebody wrote
 // has 64 MiB without a space, a digit or a change from letters to symbols.
 constexpr std::size_t kMaxPiece = std::size_t{1} << 26;
 

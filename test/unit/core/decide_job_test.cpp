@@ -229,6 +229,13 @@ TEST(DecideRetry, NotWhenTheReasonIsTheDataOrTheAccount) {
   expect_no_retry(poll_of(), failed_job("", "Error while running moderation eval refusals_v3"));
 }
 
+TEST(DecideRetry, NotWhenItWasBilledSinceItsBudgetPaysForOneJob) {
+  RemoteJob job = failed_job("server_error");
+  job.trained_tokens = 1;
+  expect_no_retry(poll_of(), job);
+  EXPECT_EQ(decided(poll_of(), saw(job)).model.trained_tokens, 1);
+}
+
 TEST(DecideRetry, NotWhenSomebodyWantsItToEnd) {
   Work work = poll_of();
   work.model.cancel_requested = true;

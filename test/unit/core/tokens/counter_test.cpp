@@ -210,6 +210,15 @@ TEST(Count, LetsItselfBeInterruptedWithinAPieceAndBetweenThem) {
   }
 }
 
+TEST(Count, LetsItselfBeInterruptedWhereNothingIsMerged) {
+  static int calls;
+  calls = 0;
+  std::string text;
+  while (text.size() < 400'000) text += "\x01\x02";
+  EXPECT_EQ(*TokenCounter(built(kO200k)).count(text, [] { ++calls; }), 400'000);
+  EXPECT_GE(calls, 24) << "once for 16 KB";
+}
+
 TEST(Count, RefusesAPieceThatWouldTakeTooMuchMemory) {
   const std::string text(kMaxPiece + 1, 'a');
   const auto refused = TokenCounter(built(kO200k)).count(text);
