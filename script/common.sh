@@ -29,8 +29,8 @@ find_pg_config() {
 
 compiler_launcher() { command -v ccache || true; }
 
-# cmake_build DIR TARGET [OPTION...]: configures and builds core, provider, the sandbox and their tests. Some files at a time: most of the time of one
-# goes into its headers. That each names what it needs, the build of the extension shows.
+# cmake_build DIR TARGET [OPTION...]: configures and builds core, provider, the sandbox and their tests. Some files at a time, since most of the time of one
+# goes into its headers.
 cmake_build() {
   local dir=$1 target=$2
   shift 2

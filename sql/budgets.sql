@@ -59,6 +59,11 @@ CREATE FUNCTION ledger() RETURNS TABLE (kind text, entry text, of_what text, sha
 SELECT scope, period FROM trainer_set_budget(org(1), 'training', 1);
 SELECT id AS dataset FROM trainer_prepare_dataset(org(1), min_examples => 10, validation_fraction => 0) \gset
 SELECT cost_cents AS cost, exact FROM trainer_estimate_training_cost(:'dataset') \gset
+-- An example that is too long to be counted is reserved as the longest that the provider trains on.
+BEGIN;
+UPDATE training_examples SET messages = ('[{"role": "user", "content": "' || repeat('a ', 33600000) || '"}]')::json WHERE dataset_id = :'dataset' AND ordinal = 1;
+SELECT training_tokens > (limits ->> 'max_example_tokens')::bigint AS as_the_longest FROM trainer_estimate_training_cost(:'dataset');
+ROLLBACK;
 SELECT trainer_submit_training(:'dataset');
 \set VERBOSITY default
 -- What is left, and what was asked for.

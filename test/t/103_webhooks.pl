@@ -243,7 +243,15 @@ staged('W5', 'an endpoint that is gone; a message that nobody has taken for thre
 	$id = happen(4);
 	no_webhooks();
 	is(delivery($id, 'count(*)'), 0, 'what waits goes with its webhook');
+	$app->mood('hang');
+	set_webhook(4, $app->url);
+	$id = happen(4);
+	wait_until('it hangs', sub { tries($app, $id) });
 	$app->mood(200);
+	set_webhook(4, $app->url('/another'));
+	wait_until('the try has ended', sub { delivery($id, 'last_error IS NOT NULL') eq 't' }, 30, 0.05);
+	is(value('SELECT failures, free_at <= now() FROM trainer_webhooks'), '0|t', 'that the former URL does not answer is not held against another one');
+	no_webhooks();
 	return 'disabled; given up; cancelled; gone';
 });
 
