@@ -1,11 +1,11 @@
 #include "pg/feedback.h"
 
-#include <array>
 #include <cstring>
 #include <optional>
 #include <string>
 
 #include "pg/as_role.h"
+#include "pg/feedback_row.h"
 #include "pg/kept_statement.h"
 #include "pg/spi.h"
 
@@ -29,76 +29,6 @@ namespace {
 
 // Of longer texts the beginnings are compared: the time of a comparison grows with the product of the lengths.
 constexpr int kComparedCharacters = 1000;
-
-// The columns that are read or filled in.
-enum FeedbackColumn {
-  kOrganization,
-  kModel,
-  kResponse,
-  kType,
-  kOriginal,
-  kEdited,
-  kQuality,
-  kEditDistance,
-  kCreated,
-  kTransaction,
-  kFeedbackColumns
-};
-constexpr std::array<const char*, kFeedbackColumns> kNames{
-    "organization_id", "custom_model_id", "response_id",   "feedback_type", "original_roast",
-    "edited_roast",    "quality_score",   "edit_distance", "created_at",    "xid"};
-
-// Looked up once a table: the extension may be dropped and made again.
-const std::array<int, kFeedbackColumns>& numbers(Relation table) {
-  static Oid known = InvalidOid;
-  static std::array<int, kFeedbackColumns> found;
-  if (known == RelationGetRelid(table)) return found;
-  TupleDesc description = RelationGetDescr(table);
-  for (int column = 0; column < kFeedbackColumns; ++column) {
-    const char* name = kNames[static_cast<std::size_t>(column)];
-    found[static_cast<std::size_t>(column)] = guarded([&] { return SPI_fnumber(description, name); });
-  }
-  known = RelationGetRelid(table);
-  return found;
-}
-
-// A row that is being made.
-class Row {
- public:
-  Row(Relation table, HeapTuple tuple) : table_(table), tuple_(tuple), numbers_(numbers(table)) {}
-
-  Oid schema() const { return RelationGetNamespace(table_); }
-
-  std::optional<Datum> get(FeedbackColumn column) const {
-    bool null = false;
-    HeapTuple tuple = tuple_;
-    TupleDesc description = RelationGetDescr(table_);
-    const int number = numbers_[column];
-    Datum value = guarded([&] { return heap_getattr(tuple, number, description, &null); });
-    return null ? std::nullopt : std::optional<Datum>(value);
-  }
-
-  void set(FeedbackColumn column, std::optional<Datum> value) {
-    changed_[count_] = numbers_[column];
-    values_[count_] = value.value_or(Datum{0});
-    nulls_[count_] = !value;
-    ++count_;
-  }
-
-  HeapTuple changed() {
-    return guarded(
-        [&] { return heap_modify_tuple_by_cols(tuple_, RelationGetDescr(table_), count_, changed_, values_, nulls_); });
-  }
-
- private:
-  Relation table_;
-  HeapTuple tuple_;
-  const std::array<int, kFeedbackColumns>& numbers_;
-  int count_ = 0;
-  int changed_[kFeedbackColumns] = {};
-  Datum values_[kFeedbackColumns] = {};
-  bool nulls_[kFeedbackColumns] = {};
-};
 
 std::optional<Datum> value(const Rows& rows, int column) {
   bool null = false;
@@ -208,20 +138,13 @@ Datum edit_distance(Datum original, Datum edited) {
   return Float4GetDatum(static_cast<float>(distance));
 }
 
-bool is_type(const Row& row, const char* type) {
-  std::optional<Datum> value = row.get(kType);
-  if (!value) return false;
-  text* name = guarded([&] { return DatumGetTextPP(*value); });
-  return std::string_view(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) == type;
-}
-
-bool is_new(const Row& row) {
+bool is_new(const FeedbackRow& row) {
   const std::optional<Datum> created = row.get(kCreated);
   return created && DatumGetTimestampTz(*created) == GetCurrentTransactionStartTimestamp();
 }
 
 // `model` is what it points at.
-void complete_new(Row& row, pg_uuid_t& model, std::optional<Spi>& spi) {
+void complete_new(FeedbackRow& row, pg_uuid_t& model, std::optional<Spi>& spi) {
   const std::optional<Datum> organization = row.get(kOrganization);
   const std::optional<Datum> response = row.get(kResponse);
   if (!organization) return;
@@ -245,7 +168,7 @@ void complete_new(Row& row, pg_uuid_t& model, std::optional<Spi>& spi) {
     if (!row.get(kQuality) && known) row.set(kQuality, value(*known, 1));
   }
   const std::optional<Datum> edited = row.get(kEdited);
-  if (original && edited && is_type(row, "edited")) row.set(kEditDistance, edit_distance(*original, *edited));
+  if (original && edited && row.is_type("edited")) row.set(kEditDistance, edit_distance(*original, *edited));
 }
 
 bool same_uuid(std::optional<Datum> one, std::optional<Datum> other) {
@@ -253,7 +176,7 @@ bool same_uuid(std::optional<Datum> one, std::optional<Datum> other) {
   return std::memcmp(DatumGetUUIDP(*one), DatumGetUUIDP(*other), UUID_LEN) == 0;
 }
 
-void check_moved(const Row& old, const Row& row, std::optional<Spi>& spi) {
+void check_moved(const FeedbackRow& old, const FeedbackRow& row, std::optional<Spi>& spi) {
   const std::optional<Datum> organization = row.get(kOrganization);
   const std::optional<Datum> response = row.get(kResponse);
   const std::optional<Datum> model = row.get(kModel);
@@ -270,19 +193,21 @@ void check_moved(const Row& old, const Row& row, std::optional<Spi>& spi) {
 
 HeapTuple complete_feedback(TriggerData* data) {
   const bool is_update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
-  Row row(data->tg_relation, is_update ? data->tg_newtuple : data->tg_trigtuple);
+  FeedbackRow row(data->tg_relation, is_update ? data->tg_newtuple : data->tg_trigtuple);
   // Whatever a row says: it is counted by when it was really written.
   row.set(kTransaction, FullTransactionIdGetDatum(guarded([] { return GetTopFullTransactionId(); })));
-  // What is replicated has been completed where it came from.
-  if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA) return row.changed();
   MemoryContext memory = CurrentMemoryContext;
   pg_uuid_t model;
   std::optional<Spi> spi;
-  if (is_update) {
-    check_moved(Row(data->tg_relation, data->tg_trigtuple), row, spi);
-  } else {
-    complete_new(row, model, spi);
+  // What is replicated has been completed where it came from.
+  if (SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA) {
+    if (is_update) {
+      check_moved(FeedbackRow(data->tg_relation, data->tg_trigtuple), row, spi);
+    } else {
+      complete_new(row, model, spi);
+    }
   }
+  row.require_values();
   // Where the row outlives the connection.
   MemoryContext own = MemoryContextSwitchTo(memory);
   HeapTuple changed = row.changed();

@@ -111,23 +111,23 @@ COMMENT ON COLUMN @extschema@.custom_models.provider_status IS 'the provider''s 
 COMMENT ON COLUMN @extschema@.custom_models.training_cost_cents IS 'from trained_tokens and trainer_pricing, in US cents';
 COMMENT ON COLUMN @extschema@.custom_models.inference_cost_per_roast_cents IS 'mean cost of a reply, in US cents; a fraction of one';
 
+-- The values are checked by the trigger that completes a row: an INSERT would parse and plan the text of each CHECK anew (src/pg/feedback_row.h).
 CREATE TABLE @extschema@.model_feedback (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
   organization_id uuid NOT NULL,
   custom_model_id uuid,
   response_id uuid,
-  feedback_type varchar(20) NOT NULL CHECK (feedback_type IN ('approved', 'rejected', 'edited', 'regenerated')),
+  feedback_type varchar(20) NOT NULL,
   original_roast text,
   edited_roast text,
-  rating smallint CHECK (rating BETWEEN 1 AND 5),
-  quality_score numeric(3,2) CHECK (quality_score BETWEEN 0 AND 1),
+  rating smallint,
+  quality_score numeric(3,2),
   tone_match boolean,
-  humor_effectiveness numeric(3,2) CHECK (humor_effectiveness BETWEEN 0 AND 1),
+  humor_effectiveness numeric(3,2),
   metadata jsonb NOT NULL DEFAULT '{}',
   created_at timestamptz NOT NULL DEFAULT now(),
-  edit_distance real CHECK (edit_distance BETWEEN 0 AND 1),
-  xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
-  CONSTRAINT model_feedback_edit_has_text CHECK (feedback_type <> 'edited' OR edited_roast IS NOT NULL)
+  edit_distance real,
+  xid xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
 CREATE INDEX ON @extschema@.model_feedback (organization_id, custom_model_id);
 CREATE INDEX ON @extschema@.model_feedback (response_id, feedback_type);

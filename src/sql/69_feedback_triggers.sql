@@ -4,9 +4,9 @@
 CREATE TRIGGER trainer_complete_feedback BEFORE INSERT ON @extschema@.model_feedback
   FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_complete_feedback();
 CREATE TRIGGER trainer_complete_feedback_change BEFORE UPDATE ON @extschema@.model_feedback
-  FOR EACH ROW WHEN ((OLD.organization_id, OLD.custom_model_id, OLD.response_id, OLD.feedback_type, OLD.rating, OLD.quality_score, OLD.tone_match,
+  FOR EACH ROW WHEN ((OLD.organization_id, OLD.custom_model_id, OLD.response_id, OLD.feedback_type, OLD.edited_roast, OLD.rating, OLD.quality_score, OLD.tone_match,
                       OLD.humor_effectiveness, OLD.edit_distance, OLD.xid)
-    IS DISTINCT FROM (NEW.organization_id, NEW.custom_model_id, NEW.response_id, NEW.feedback_type, NEW.rating, NEW.quality_score, NEW.tone_match,
+    IS DISTINCT FROM (NEW.organization_id, NEW.custom_model_id, NEW.response_id, NEW.feedback_type, NEW.edited_roast, NEW.rating, NEW.quality_score, NEW.tone_match,
                       NEW.humor_effectiveness, NEW.edit_distance, NEW.xid))
   EXECUTE FUNCTION @extschema@.trainer_complete_feedback();
 -- What the same transaction has said and changed has never been said.

@@ -122,7 +122,9 @@ COMMENT ON COLUMN @extschema@.trainer_model_usage.priced IS 'replies whose cost 
 
 ALTER TABLE @extschema@.model_feedback
   DROP CONSTRAINT model_feedback_organization_id_custom_model_id_fkey,
-  ADD edit_distance real CHECK (edit_distance BETWEEN 0 AND 1), ADD xid xid8 NOT NULL DEFAULT pg_current_xact_id();
+  DROP CONSTRAINT model_feedback_feedback_type_check, DROP CONSTRAINT model_feedback_rating_check, DROP CONSTRAINT model_feedback_quality_score_check,
+  DROP CONSTRAINT model_feedback_humor_effectiveness_check, DROP CONSTRAINT model_feedback_edit_has_text,
+  ADD edit_distance real, ADD xid xid8 NOT NULL DEFAULT pg_current_xact_id();
 CREATE INDEX model_feedback_uncounted ON @extschema@.model_feedback (xid);
 COMMENT ON COLUMN @extschema@.model_feedback.custom_model_id IS
   'the model that wrote the response, of the same organization; kept by triggers, since a foreign key would have all writers lock one row; null: the base model';

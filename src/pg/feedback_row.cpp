@@ -1,0 +1,137 @@
+#include "pg/feedback_row.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+extern "C" {
+#include <access/htup_details.h>
+#include <executor/spi.h>
+#include <utils/builtins.h>
+#include <utils/fmgrprotos.h>
+#include <utils/memutils.h>
+#include <utils/numeric.h>
+}
+
+namespace trainer::pg {
+namespace {
+
+constexpr std::array<const char*, kFeedbackColumns> kNames{
+    "organization_id", "custom_model_id", "response_id",         "feedback_type", "original_roast", "edited_roast",
+    "rating",          "quality_score",   "humor_effectiveness", "edit_distance", "created_at",     "xid"};
+constexpr std::array<std::string_view, 4> kTypes{"approved", "rejected", "edited", "regenerated"};
+
+// Looked up once a table: the extension may be dropped and made again.
+int attribute_of(Relation table, FeedbackColumn column) {
+  static Oid known = InvalidOid;
+  static std::array<int, kFeedbackColumns> numbers;
+  if (known != RelationGetRelid(table)) {
+    TupleDesc description = RelationGetDescr(table);
+    std::transform(kNames.begin(), kNames.end(), numbers.begin(),
+                   [&](const char* name) { return guarded([&] { return SPI_fnumber(description, name); }); });
+    known = RelationGetRelid(table);
+  }
+  return numbers[column];
+}
+
+std::string_view view_of(Datum value) {
+  text* bytes = guarded([&] { return DatumGetTextPP(value); });
+  return {VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
+}
+
+// Not below 0 and not above 1; not a number is above all.
+bool is_share(Datum numeric) {
+  static Datum bounds[2];
+  return guarded([&] {
+    if (bounds[1] == 0) {
+      MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+      for (int bound : {0, 1}) bounds[bound] = NumericGetDatum(int64_to_numeric(bound));
+      MemoryContextSwitchTo(caller);
+    }
+    return DatumGetInt32(DirectFunctionCall2(numeric_cmp, numeric, bounds[0])) >= 0 &&
+           DatumGetInt32(DirectFunctionCall2(numeric_cmp, numeric, bounds[1])) <= 0;
+  });
+}
+
+[[noreturn]] void refuse(Relation table, FeedbackColumn column, const char* message, const char* hint) {
+  const int attribute = attribute_of(table, column);
+  guarded([&] {
+    ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION), errmsg("%s", message), errhint("%s", hint),
+                    errtablecol(table, attribute)));
+  });
+  pg_unreachable();
+}
+
+}  // namespace
+
+FeedbackRow::FeedbackRow(Relation table, HeapTuple tuple) : table_(table), tuple_(tuple) {
+  TupleDesc description = RelationGetDescr(table);
+  const auto columns = static_cast<Size>(description->natts);
+  guarded([&] {
+    values_ = static_cast<Datum*>(palloc(columns * sizeof(Datum)));
+    nulls_ = static_cast<bool*>(palloc(columns * sizeof(bool)));
+    heap_deform_tuple(tuple_, description, values_, nulls_);
+  });
+}
+
+std::optional<Datum> FeedbackRow::get(FeedbackColumn column) const {
+  const int at = attribute_of(table_, column) - 1;
+  return nulls_[at] ? std::nullopt : std::optional<Datum>(values_[at]);
+}
+
+bool FeedbackRow::is_type(std::string_view type) const {
+  const std::optional<Datum> own = get(kType);
+  return own && view_of(*own) == type;
+}
+
+void FeedbackRow::set(FeedbackColumn column, std::optional<Datum> value) {
+  const int at = attribute_of(table_, column) - 1;
+  values_[at] = value.value_or(Datum{0});
+  nulls_[at] = !value;
+}
+
+void FeedbackRow::require_values() const {
+  // NOT NULL is the server's to check, after this.
+  if (const std::optional<Datum> type = get(kType)) {
+    const std::string_view name = view_of(*type);
+    if (std::find(kTypes.begin(), kTypes.end(), name) == kTypes.end()) {
+      const std::string message = "feedback type \"" + std::string(name) + "\" is not known";
+      refuse(table_, kType, message.c_str(), "The types are approved, rejected, edited and regenerated.");
+    }
+    if (name == "edited" && !get(kEdited)) {
+      refuse(table_, kEdited, "feedback of type \"edited\" needs the edited text", "Set edited_roast.");
+    }
+  }
+  if (const std::optional<Datum> rating = get(kRating)) {
+    if (DatumGetInt16(*rating) < 1 || DatumGetInt16(*rating) > 5) {
+      refuse(table_, kRating, "rating is out of range", "It must be between 1 and 5.");
+    }
+  }
+  for (FeedbackColumn column : {kQuality, kHumor}) {
+    const std::optional<Datum> share = get(column);
+    if (share && !is_share(*share)) {
+      refuse(table_, column,
+             column == kQuality ? "quality_score is out of range" : "humor_effectiveness is out of range",
+             "It must be between 0 and 1.");
+    }
+  }
+  if (const std::optional<Datum> distance = get(kEditDistance)) {
+    const float share = DatumGetFloat4(*distance);
+    if (!(share >= 0 && share <= 1)) {
+      refuse(table_, kEditDistance, "edit_distance is out of range", "It must be between 0 and 1.");
+    }
+  }
+}
+
+// What identifies an old row stays, as heap_modify_tuple() keeps it.
+HeapTuple FeedbackRow::changed() const {
+  return guarded([&] {
+    HeapTuple made = heap_form_tuple(RelationGetDescr(table_), values_, nulls_);
+    made->t_data->t_ctid = tuple_->t_data->t_ctid;
+    made->t_self = tuple_->t_self;
+    made->t_tableOid = tuple_->t_tableOid;
+    return made;
+  });
+}
+
+}  // namespace trainer::pg
