@@ -80,32 +80,34 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  old xid8;
+  mark xid8;
+  final xid8;
+  fresh @extschema@.trainer_feedback_totals[];
   model record;
 BEGIN
   -- One at a time. Where there is nothing to do nothing is written, and no transaction begun.
   LOCK TABLE @extschema@.trainer_feedback_rollup IN SHARE ROW EXCLUSIVE MODE;
-  SELECT r.watermark INTO old FROM @extschema@.trainer_feedback_rollup AS r;
-  WITH mark AS MATERIALIZED (
-    SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin),
-  fresh AS MATERIALIZED (
-    SELECT t.* FROM mark, @extschema@.trainer_tally_feedback(NULL, old, mark.xmin, NULL) AS t),
-  gone AS (
-    DELETE FROM @extschema@.trainer_feedback_totals AS t USING fresh AS f
-    WHERE t.organization_id = f.organization_id AND t.custom_model_id IS NOT DISTINCT FROM f.custom_model_id RETURNING t AS row),
-  added AS (
+  SELECT r.watermark, s.xmin, ARRAY(SELECT t::@extschema@.trainer_feedback_totals FROM @extschema@.trainer_tally_feedback(NULL, r.watermark, s.xmin, NULL) AS t)
+    INTO mark, final, fresh
+    FROM @extschema@.trainer_feedback_rollup AS r, (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin OFFSET 0) AS s;
+  moved := final > mark AND fresh <> '{}';
+  IF moved THEN
+    WITH gone AS (
+      DELETE FROM @extschema@.trainer_feedback_totals AS t USING unnest(fresh) AS f
+      WHERE t.organization_id = f.organization_id AND t.custom_model_id IS NOT DISTINCT FROM f.custom_model_id RETURNING t AS row)
     INSERT INTO @extschema@.trainer_feedback_totals
-    SELECT a.* FROM @extschema@.trainer_add_up_feedback(ARRAY(
-      SELECT f::@extschema@.trainer_feedback_totals FROM fresh AS f UNION ALL SELECT gone.row FROM gone)) AS a),
-  past AS (
-    DELETE FROM @extschema@.trainer_feedback_changes AS c USING mark WHERE c.went < mark.xmin)
-  UPDATE @extschema@.trainer_feedback_rollup AS r SET watermark = mark.xmin FROM mark WHERE mark.xmin > old AND EXISTS (SELECT FROM fresh);
-  moved := FOUND;
+    SELECT a.* FROM @extschema@.trainer_add_up_feedback(fresh || ARRAY(SELECT gone.row FROM gone)) AS a;
+    DELETE FROM @extschema@.trainer_feedback_changes AS c WHERE c.went < final;
+    UPDATE @extschema@.trainer_feedback_rollup AS r SET watermark = final;
+    mark := final;
+  END IF;
 
   -- Of the models that something has been said of lately, and of all that is known by now.
   FOR model IN
     SELECT c.custom_model_id AS id, round(c.approved::numeric / c.feedback, 2) AS approval, round(c.quality / nullif(c.qualities, 0), 2) AS quality, c.feedback
-    FROM (SELECT t.organization_id, array_agg(t.custom_model_id) AS models FROM @extschema@.trainer_tally_feedback(NULL, old, NULL, NULL) AS t GROUP BY 1) AS lately
+    FROM (SELECT t.organization_id, array_agg(t.custom_model_id) AS models
+          FROM (SELECT f.* FROM unnest(fresh) AS f UNION ALL SELECT f.* FROM @extschema@.trainer_tally_feedback(NULL, mark, NULL, NULL) AS f) AS t
+          GROUP BY 1) AS lately
     CROSS JOIN LATERAL @extschema@.trainer_count_feedback(lately.organization_id) AS c
     WHERE c.custom_model_id = ANY (lately.models)
   LOOP
