@@ -1,6 +1,7 @@
 #include "pg/feedback.h"
 
-#include <cstring>
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 
@@ -171,9 +172,12 @@ void complete_new(FeedbackRow& row, pg_uuid_t& model, std::optional<Spi>& spi) {
   if (original && edited && row.is_type("edited")) row.set(kEditDistance, edit_distance(*original, *edited));
 }
 
-bool same_uuid(std::optional<Datum> one, std::optional<Datum> other) {
-  if (!one || !other) return !one && !other;
-  return std::memcmp(DatumGetUUIDP(*one), DatumGetUUIDP(*other), UUID_LEN) == 0;
+// What is counted, or has to be right.
+constexpr std::array kMinded{kOrganization, kModel, kResponse, kType,         kEdited,     kRating,
+                             kQuality,      kTone,  kHumor,    kEditDistance, kTransaction};
+
+bool is_same(const FeedbackRow& old, const FeedbackRow& row) {
+  return std::all_of(kMinded.begin(), kMinded.end(), [&](FeedbackColumn column) { return row.has_same(column, old); });
 }
 
 void check_moved(const FeedbackRow& old, const FeedbackRow& row, std::optional<Spi>& spi) {
@@ -181,12 +185,9 @@ void check_moved(const FeedbackRow& old, const FeedbackRow& row, std::optional<S
   const std::optional<Datum> response = row.get(kResponse);
   const std::optional<Datum> model = row.get(kModel);
   if (!organization) return;
-  const bool same_organization = same_uuid(organization, old.get(kOrganization));
-  if (model && !(same_organization && same_uuid(model, old.get(kModel)))) {
-    require_model(row.schema(), *organization, *model);
-  }
-  if (response && !(same_organization && same_uuid(response, old.get(kResponse))))
-    look_up(spi, *organization, *response);
+  const bool same_organization = row.has_same(kOrganization, old);
+  if (model && !(same_organization && row.has_same(kModel, old))) require_model(row.schema(), *organization, *model);
+  if (response && !(same_organization && row.has_same(kResponse, old))) look_up(spi, *organization, *response);
 }
 
 }  // namespace
@@ -194,6 +195,9 @@ void check_moved(const FeedbackRow& old, const FeedbackRow& row, std::optional<S
 HeapTuple complete_feedback(TriggerData* data) {
   const bool is_update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
   FeedbackRow row(data->tg_relation, is_update ? data->tg_newtuple : data->tg_trigtuple);
+  std::optional<FeedbackRow> old;
+  if (is_update) old.emplace(data->tg_relation, data->tg_trigtuple);
+  if (old && is_same(*old, row)) return row.tuple();
   // Whatever a row says: it is counted by when it was really written.
   row.set(kTransaction, FullTransactionIdGetDatum(guarded([] { return GetTopFullTransactionId(); })));
   MemoryContext memory = CurrentMemoryContext;
@@ -201,8 +205,8 @@ HeapTuple complete_feedback(TriggerData* data) {
   std::optional<Spi> spi;
   // What is replicated has been completed where it came from.
   if (SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA) {
-    if (is_update) {
-      check_moved(FeedbackRow(data->tg_relation, data->tg_trigtuple), row, spi);
+    if (old) {
+      check_moved(*old, row, spi);
     } else {
       complete_new(row, model, spi);
     }
@@ -210,9 +214,9 @@ HeapTuple complete_feedback(TriggerData* data) {
   row.require_values();
   // Where the row outlives the connection.
   MemoryContext own = MemoryContextSwitchTo(memory);
-  HeapTuple changed = row.changed();
+  HeapTuple completed = row.tuple();
   MemoryContextSwitchTo(own);
-  return changed;
+  return completed;
 }
 
 RollUp roll_up_feedback() {

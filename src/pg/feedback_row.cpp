@@ -8,6 +8,7 @@ extern "C" {
 #include <access/htup_details.h>
 #include <executor/spi.h>
 #include <utils/builtins.h>
+#include <utils/datum.h>
 #include <utils/fmgrprotos.h>
 #include <utils/memutils.h>
 #include <utils/numeric.h>
@@ -16,9 +17,19 @@ extern "C" {
 namespace trainer::pg {
 namespace {
 
-constexpr std::array<const char*, kFeedbackColumns> kNames{
-    "organization_id", "custom_model_id", "response_id",         "feedback_type", "original_roast", "edited_roast",
-    "rating",          "quality_score",   "humor_effectiveness", "edit_distance", "created_at",     "xid"};
+constexpr std::array<const char*, kFeedbackColumns> kNames{"organization_id",
+                                                           "custom_model_id",
+                                                           "response_id",
+                                                           "feedback_type",
+                                                           "original_roast",
+                                                           "edited_roast",
+                                                           "rating",
+                                                           "quality_score",
+                                                           "tone_match",
+                                                           "humor_effectiveness",
+                                                           "edit_distance",
+                                                           "created_at",
+                                                           "xid"};
 constexpr std::array<std::string_view, 4> kTypes{"approved", "rejected", "edited", "regenerated"};
 
 // Looked up once a table: the extension may be dropped and made again.
@@ -84,10 +95,22 @@ bool FeedbackRow::is_type(std::string_view type) const {
   return own && view_of(*own) == type;
 }
 
+bool FeedbackRow::is(int at, std::optional<Datum> value) const {
+  if (!value || nulls_[at]) return !value && nulls_[at];
+  const Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(table_), at);
+  return guarded([&] { return datum_image_eq(values_[at], *value, attribute->attbyval, attribute->attlen); });
+}
+
+bool FeedbackRow::has_same(FeedbackColumn column, const FeedbackRow& other) const {
+  return is(attribute_of(table_, column) - 1, other.get(column));
+}
+
 void FeedbackRow::set(FeedbackColumn column, std::optional<Datum> value) {
   const int at = attribute_of(table_, column) - 1;
+  if (is(at, value)) return;
   values_[at] = value.value_or(Datum{0});
   nulls_[at] = !value;
+  is_changed_ = true;
 }
 
 void FeedbackRow::require_values() const {
@@ -124,7 +147,8 @@ void FeedbackRow::require_values() const {
 }
 
 // What identifies an old row stays, as heap_modify_tuple() keeps it.
-HeapTuple FeedbackRow::changed() const {
+HeapTuple FeedbackRow::tuple() const {
+  if (!is_changed_) return tuple_;
   return guarded([&] {
     HeapTuple made = heap_form_tuple(RelationGetDescr(table_), values_, nulls_);
     made->t_data->t_ctid = tuple_->t_data->t_ctid;

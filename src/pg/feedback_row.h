@@ -22,6 +22,7 @@ enum FeedbackColumn {
   kEdited,
   kRating,
   kQuality,
+  kTone,
   kHumor,
   kEditDistance,
   kCreated,
@@ -37,6 +38,7 @@ class FeedbackRow {
   Oid schema() const { return RelationGetNamespace(table_); }
   std::optional<Datum> get(FeedbackColumn column) const;
   bool is_type(std::string_view type) const;
+  bool has_same(FeedbackColumn column, const FeedbackRow& other) const;
   void set(FeedbackColumn column, std::optional<Datum> value);
 
   // An error (check_violation, with the column's name) when a value is out of its range. This is what CHECK constraints
@@ -44,13 +46,17 @@ class FeedbackRow {
   // INSERT.
   void require_values() const;
 
-  HeapTuple changed() const;
+  // The tuple that was given where nothing has been set to another value.
+  HeapTuple tuple() const;
 
  private:
+  bool is(int at, std::optional<Datum> value) const;
+
   Relation table_;
   HeapTuple tuple_;
   Datum* values_;
   bool* nulls_;
+  bool is_changed_ = false;
 };
 
 }  // namespace trainer::pg

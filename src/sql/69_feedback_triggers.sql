@@ -1,14 +1,9 @@
 -- Triggers of feedback and retraining on our own tables.
 
--- By row and always: a subscription to another database brings that one's transactions along.
-CREATE TRIGGER trainer_complete_feedback BEFORE INSERT ON @extschema@.model_feedback
+-- By row and always: a subscription to another database brings that one's transactions along. Without WHEN, whose text every statement copies,
+-- an INSERT too.
+CREATE TRIGGER trainer_complete_feedback BEFORE INSERT OR UPDATE ON @extschema@.model_feedback
   FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_complete_feedback();
-CREATE TRIGGER trainer_complete_feedback_change BEFORE UPDATE ON @extschema@.model_feedback
-  FOR EACH ROW WHEN ((OLD.organization_id, OLD.custom_model_id, OLD.response_id, OLD.feedback_type, OLD.edited_roast, OLD.rating, OLD.quality_score, OLD.tone_match,
-                      OLD.humor_effectiveness, OLD.edit_distance, OLD.xid)
-    IS DISTINCT FROM (NEW.organization_id, NEW.custom_model_id, NEW.response_id, NEW.feedback_type, NEW.edited_roast, NEW.rating, NEW.quality_score, NEW.tone_match,
-                      NEW.humor_effectiveness, NEW.edit_distance, NEW.xid))
-  EXECUTE FUNCTION @extschema@.trainer_complete_feedback();
 -- What the same transaction has said and changed has never been said.
 CREATE TRIGGER trainer_keep_feedback_change AFTER UPDATE ON @extschema@.model_feedback
   FOR EACH ROW WHEN (OLD.xid IS DISTINCT FROM NEW.xid)
@@ -18,7 +13,6 @@ CREATE TRIGGER trainer_keep_feedback_loss AFTER DELETE ON @extschema@.model_feed
 CREATE TRIGGER trainer_forget_feedback AFTER TRUNCATE ON @extschema@.model_feedback
   FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.trainer_forget_feedback();
 ALTER TABLE @extschema@.model_feedback ENABLE ALWAYS TRIGGER trainer_complete_feedback;
-ALTER TABLE @extschema@.model_feedback ENABLE ALWAYS TRIGGER trainer_complete_feedback_change;
 ALTER TABLE @extschema@.model_feedback ENABLE ALWAYS TRIGGER trainer_keep_feedback_change;
 ALTER TABLE @extschema@.model_feedback ENABLE ALWAYS TRIGGER trainer_keep_feedback_loss;
 ALTER TABLE @extschema@.model_feedback ENABLE ALWAYS TRIGGER trainer_forget_feedback;
