@@ -14,6 +14,7 @@ my %row = (
     plain   => [ 'plain_feedback',   @$full ],
     ours    => [ 'model_feedback',   @$full ],
     counted => [ 'counted_feedback', @$full ],
+    unchecked => [ 'unchecked_feedback', @$full ],
     # As apps call it: text and score are looked up in the app's tables.
     looked_up => [ 'model_feedback', 'organization_id, response_id, feedback_type, rating', "$organization, $response, 'approved', 4" ]);
 # Seconds until every session has its plans, and the pages of the shared memory; by number of clients.
@@ -31,7 +32,7 @@ sub measure {
     script($arg{dir}, $_, $responses) for keys %row;
     for my $clients (1, 8, 32) {
         my $seconds = rounds($arg{quick} ? 2 : 9, [ map { my $name = $_; ($name => sub { seconds_a_row($arg{dir}, $name, $clients, $arg{quick} ? 1 : 4) }) }
-            qw(plain ours counted looked_up) ], before => sub { begin_anew($session) });
+            qw(plain ours counted looked_up unchecked) ], before => sub { begin_anew($session) });
         check($session);
         tell_clients($seconds, $clients);
     }
@@ -62,7 +63,7 @@ sub seconds_a_row {
 sub begin_anew {
     my ($session) = @_;
     check($session);
-    $session->run("TRUNCATE model_feedback, plain_feedback, counted_feedback;\nCHECKPOINT");
+    $session->run("TRUNCATE model_feedback, plain_feedback, unchecked_feedback, counted_feedback;\nCHECKPOINT");
 }
 
 # Exact, at any moment, whatever the worker has added up by now.
@@ -78,6 +79,7 @@ sub tell_clients {
     my $who = $clients == 1 ? '1 client' : "$clients clients";
     report(format => '%.0f', what => "$who: plain INSERT, rows a second", value => spread(map { 1 / $_ } @{ $seconds->{plain} }));
     report(goal => '4a', least => 0.95, what => "$who: model_feedback, counted / plain INSERT", value => ratio($seconds, 'plain', 'ours'));
+    report(what => "$who: model_feedback / plain INSERT into a table without CHECKs", value => ratio($seconds, 'unchecked', 'ours'));
     report(what => "$who: the same, text and score looked up / plain INSERT", value => ratio($seconds, 'plain', 'looked_up'));
     report(what => "$who: peer, a counter in a trigger / plain INSERT", value => ratio($seconds, 'plain', 'counted'));
     report(goal => $clients == 32 ? '4b' : '', what => "$who: model_feedback / the counter", value => ratio($seconds, 'counted', 'ours'),

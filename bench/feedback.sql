@@ -1,5 +1,5 @@
--- What feedback is given on: :responses responses of one organization, all of one model. And the peers' tables: the same columns, foreign keys and
--- indexes; the one with a counter in a row that every writer updates.
+-- What feedback is given on: :responses responses of one organization, all of one model. And the peers' tables: the same columns, rules, foreign keys
+-- and indexes; one without the rules, which a server reads anew with each statement, and one with a counter in a row that every writer updates.
 \i bench/schema.sql
 INSERT INTO organizations (id, name, slug, plan_id) VALUES (md5('organization')::uuid, 'Organization', 'organization', 'plus');
 INSERT INTO comments (id, organization_id, platform, original_text)
@@ -15,12 +15,14 @@ VALUES (md5('model')::uuid, md5('organization')::uuid, 'Model', 1, 'gpt-4o', 'de
 INSERT INTO trainer_generations (organization_id, comment_id, response_id, custom_model_id, rung, reason, model, response_time_ms)
 SELECT organization_id, comment_id, id, md5('model')::uuid, 'fine_tuned', '', 'ft:model', 1 FROM responses;
 
-CREATE TABLE plain_feedback (LIKE model_feedback INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES,
-  FOREIGN KEY (organization_id, custom_model_id) REFERENCES custom_models (organization_id, id),
-  FOREIGN KEY (organization_id) REFERENCES organizations ON DELETE CASCADE, FOREIGN KEY (response_id) REFERENCES responses ON DELETE SET NULL);
-CREATE TABLE counted_feedback (LIKE plain_feedback INCLUDING ALL,
-  FOREIGN KEY (organization_id, custom_model_id) REFERENCES custom_models (organization_id, id),
-  FOREIGN KEY (organization_id) REFERENCES organizations ON DELETE CASCADE, FOREIGN KEY (response_id) REFERENCES responses ON DELETE SET NULL);
+CREATE TABLE unchecked_feedback (LIKE model_feedback INCLUDING DEFAULTS INCLUDING INDEXES);
+CREATE TABLE plain_feedback (LIKE unchecked_feedback INCLUDING ALL,
+  CHECK (feedback_type IN ('approved', 'rejected', 'edited', 'regenerated')), CHECK (rating BETWEEN 1 AND 5), CHECK (quality_score BETWEEN 0 AND 1),
+  CHECK (humor_effectiveness BETWEEN 0 AND 1), CHECK (edit_distance BETWEEN 0 AND 1), CHECK (feedback_type <> 'edited' OR edited_roast IS NOT NULL));
+CREATE TABLE counted_feedback (LIKE plain_feedback INCLUDING ALL);
+SELECT format('ALTER TABLE %I ADD FOREIGN KEY (organization_id, custom_model_id) REFERENCES custom_models (organization_id, id),
+  ADD FOREIGN KEY (organization_id) REFERENCES organizations ON DELETE CASCADE, ADD FOREIGN KEY (response_id) REFERENCES responses ON DELETE SET NULL', peer)
+FROM unnest('{plain_feedback,unchecked_feedback,counted_feedback}'::text[]) AS peer \gexec
 CREATE TABLE counters (custom_model_id uuid PRIMARY KEY, feedback bigint NOT NULL, approved bigint NOT NULL);
 INSERT INTO counters VALUES (md5('model')::uuid, 0, 0);
 CREATE FUNCTION count_feedback() RETURNS trigger LANGUAGE plpgsql AS $$

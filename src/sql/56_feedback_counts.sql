@@ -8,26 +8,34 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
+  -- First by what can be said, so that few sums are made of each row.
   RETURN QUERY
-    SELECT e.organization_id, e.custom_model_id, sum(e.n),
-           coalesce(sum(e.n) FILTER (WHERE e.feedback_type = 'approved'), 0), coalesce(sum(e.n) FILTER (WHERE e.feedback_type = 'rejected'), 0),
-           coalesce(sum(e.n) FILTER (WHERE e.feedback_type = 'edited'), 0), coalesce(sum(e.n) FILTER (WHERE e.feedback_type = 'regenerated'), 0),
-           ARRAY[coalesce(sum(e.n) FILTER (WHERE e.rating = 1), 0), coalesce(sum(e.n) FILTER (WHERE e.rating = 2), 0),
-                 coalesce(sum(e.n) FILTER (WHERE e.rating = 3), 0), coalesce(sum(e.n) FILTER (WHERE e.rating = 4), 0),
-                 coalesce(sum(e.n) FILTER (WHERE e.rating = 5), 0)],
-           coalesce(sum(e.n) FILTER (WHERE e.quality_score IS NOT NULL), 0), coalesce(sum(e.n * e.quality_score), 0),
-           coalesce(sum(e.n) FILTER (WHERE e.tone_match IS NOT NULL), 0), coalesce(sum(e.n) FILTER (WHERE e.tone_match), 0),
-           coalesce(sum(e.n) FILTER (WHERE e.humor_effectiveness IS NOT NULL), 0), coalesce(sum(e.n * e.humor_effectiveness), 0),
-           coalesce(sum(e.n) FILTER (WHERE e.edit_distance IS NOT NULL), 0), coalesce(sum(e.n * e.edit_distance::double precision), 0)
-    FROM (SELECT 1 AS n, f.organization_id, f.custom_model_id, f.feedback_type::text, f.rating, f.quality_score, f.tone_match, f.humor_effectiveness,
-                 f.edit_distance
-          FROM @extschema@.model_feedback AS f
-          WHERE ($1 IS NULL OR f.organization_id = $1) AND f.xid >= $2 AND ($3 IS NULL OR f.xid < $3) AND ($4 IS NULL OR f.created_at >= $4)
-          UNION ALL
-          SELECT s.n, c.organization_id, c.custom_model_id, c.feedback_type, c.rating, c.quality_score, c.tone_match, c.humor_effectiveness, c.edit_distance
-          FROM @extschema@.trainer_feedback_changes AS c CROSS JOIN LATERAL (VALUES (1, c.came), (-1, c.went)) AS s (n, xid)
-          WHERE ($1 IS NULL OR c.organization_id = $1) AND s.xid >= $2 AND ($3 IS NULL OR s.xid < $3) AND $4 IS NULL) AS e
-    GROUP BY e.organization_id, e.custom_model_id;
+    SELECT g.organization_id, g.custom_model_id, sum(g.feedback)::bigint,
+           coalesce(sum(g.feedback) FILTER (WHERE g.feedback_type = 'approved'), 0)::bigint,
+           coalesce(sum(g.feedback) FILTER (WHERE g.feedback_type = 'rejected'), 0)::bigint,
+           coalesce(sum(g.feedback) FILTER (WHERE g.feedback_type = 'edited'), 0)::bigint,
+           coalesce(sum(g.feedback) FILTER (WHERE g.feedback_type = 'regenerated'), 0)::bigint,
+           ARRAY[coalesce(sum(g.feedback) FILTER (WHERE g.rating = 1), 0)::bigint, coalesce(sum(g.feedback) FILTER (WHERE g.rating = 2), 0)::bigint,
+                 coalesce(sum(g.feedback) FILTER (WHERE g.rating = 3), 0)::bigint, coalesce(sum(g.feedback) FILTER (WHERE g.rating = 4), 0)::bigint,
+                 coalesce(sum(g.feedback) FILTER (WHERE g.rating = 5), 0)::bigint],
+           sum(g.qualities)::bigint, coalesce(sum(g.quality), 0),
+           coalesce(sum(g.feedback) FILTER (WHERE g.tone_match IS NOT NULL), 0)::bigint, coalesce(sum(g.feedback) FILTER (WHERE g.tone_match), 0)::bigint,
+           sum(g.humors)::bigint, coalesce(sum(g.humor), 0), sum(g.distances)::bigint, coalesce(sum(g.distance), 0)
+    FROM (SELECT e.organization_id, e.custom_model_id, e.feedback_type, e.rating, e.tone_match, e.n * count(*) AS feedback,
+                 e.n * count(e.quality_score) AS qualities, e.n * sum(e.quality_score) AS quality,
+                 e.n * count(e.humor_effectiveness) AS humors, e.n * sum(e.humor_effectiveness) AS humor,
+                 e.n * count(e.edit_distance) AS distances, e.n * sum(e.edit_distance::double precision) AS distance
+          FROM (SELECT 1 AS n, f.organization_id, f.custom_model_id, f.feedback_type::text, f.rating, f.quality_score, f.tone_match, f.humor_effectiveness,
+                       f.edit_distance
+                FROM @extschema@.model_feedback AS f
+                WHERE ($1 IS NULL OR f.organization_id = $1) AND f.xid >= $2 AND ($3 IS NULL OR f.xid < $3) AND ($4 IS NULL OR f.created_at >= $4)
+                UNION ALL
+                SELECT s.n, c.organization_id, c.custom_model_id, c.feedback_type, c.rating, c.quality_score, c.tone_match, c.humor_effectiveness,
+                       c.edit_distance
+                FROM @extschema@.trainer_feedback_changes AS c CROSS JOIN LATERAL (VALUES (1, c.came), (-1, c.went)) AS s (n, xid)
+                WHERE ($1 IS NULL OR c.organization_id = $1) AND s.xid >= $2 AND ($3 IS NULL OR s.xid < $3) AND $4 IS NULL) AS e
+          GROUP BY e.n, e.organization_id, e.custom_model_id, e.feedback_type, e.rating, e.tone_match) AS g
+    GROUP BY g.organization_id, g.custom_model_id;
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_tally_feedback(uuid, xid8, xid8, timestamptz) IS
   'feedback of a range of transactions, added up by model';
