@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "pg/installation.h"
+
 extern "C" {
 #include <storage/ipc.h>
 #include <utils/timestamp.h>
@@ -56,7 +58,14 @@ void report(const std::string& problem) {
   });
 }
 
+bool has_lost_extension() {
+  bool is_lost = false;
+  pg::in_transaction([&] { is_lost = pg::installed_version() != TRAINER_VERSION; });
+  return is_lost;
+}
+
 void log_problem(const char* what, const pg::Problem& problem) {
+  if (has_lost_extension()) return;
   static std::string last;
   static Clock::time_point last_at;
   report(problem.message);

@@ -25,8 +25,12 @@ void show_pause(bool paused, const std::string& reason);
 // The problem as trainer_worker_status() shows it; an empty one takes the last away.
 void report(const std::string& problem);
 
+// Has the extension been dropped, or become another version? What fails then under a turn is no problem: the claim that
+// follows draws the consequences.
+bool has_lost_extension();
+
 // One line in the log a problem, not one a try: what goes on is told again after a while only. The status has it in any
-// case.
+// case. None where the extension was lost.
 void log_problem(const char* what, const pg::Problem& problem);
 
 }  // namespace trainer::worker

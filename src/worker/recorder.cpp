@@ -65,11 +65,7 @@ void Recorder::write_kept() {
 }
 
 void Recorder::postpone(const core::Operation& operation, bool was_sent, const pg::Problem& problem) {
-  bool is_ours = false;
-  pg::in_transaction([&] { is_ours = pg::installed_version() == TRAINER_VERSION; });
-  if (!is_ours) {
-    // Dropped or updated under us, which is no problem of the operation's: the claim that follows draws the
-    // consequences.
+  if (has_lost_extension()) {
     lost_ = true;
     return;
   }

@@ -57,7 +57,13 @@ staged('F19', "CREATE EXTENSION VERSION '0.1.0' under a newer library", sub {
 	$node->safe_psql('postgres', 'CREATE DATABASE old');
 	set_up_app($node, 'old', organizations => 3);
 	wait_for_worker($node, 'old');
-	$node->safe_psql('old', "DROP EXTENSION trainer CASCADE; CREATE EXTENSION trainer VERSION '0.1.0' CASCADE; SELECT trainer_attach()");
+	# In the midst of a turn of the worker: it has begun to add up, and waits for a lock.
+	my $session = session($node, 'old');
+	$session->query_safe('BEGIN; LOCK TABLE trainer_feedback_rollup');
+	$node->safe_psql('old', 'INSERT INTO model_feedback (organization_id, feedback_type) SELECT id, \'approved\' FROM organizations');
+	wait_until('the worker waits', sub { $node->safe_psql('old', "SELECT count(*) FROM pg_locks WHERE relation = 'trainer_feedback_rollup'::regclass AND NOT granted") });
+	$session->query_safe("DROP EXTENSION trainer CASCADE; CREATE EXTENSION trainer VERSION '0.1.0' CASCADE; SELECT trainer_attach(); COMMIT");
+	$session->quit;
 	wait_until('the warning', sub { warnings_of('old') == 1 });
 	like(log_of($node), qr/WARNING:  trainer worker of database "old" waits: the extension is version 0\.1\.0, its library version \Q$newest\E.*?HINT:  Run ALTER EXTENSION trainer UPDATE/s,
 		'the log tells what is the matter, and what to do');
