@@ -46,13 +46,18 @@ INSERT INTO model_feedback (organization_id, feedback_type, original_roast) VALU
 -- One that was made before has what it had.
 INSERT INTO model_feedback (organization_id, response_id, feedback_type, created_at) VALUES (org(1), response(3), 'approved', '2026-01-01') RETURNING shown(model_feedback);
 
--- --- what no row may say, whoever writes it ---
-SELECT e.code, e.message, e.hint FROM unnest(ARRAY[$$feedback_type) VALUES (org(1), 'liked'$$, $$feedback_type) VALUES (org(1), 'edited'$$, $$feedback_type, rating) VALUES (org(1), 'approved', 0$$,
+-- --- what no row may say ---
+SELECT e.* FROM unnest(ARRAY[$$feedback_type) VALUES (org(1), 'liked'$$, $$feedback_type) VALUES (org(1), 'edited'$$, $$feedback_type, rating) VALUES (org(1), 'approved', 0$$,
   $$feedback_type, rating) VALUES (org(1), 'approved', 6$$, $$feedback_type, quality_score) VALUES (org(1), 'approved', -0.01$$, $$feedback_type, quality_score) VALUES (org(1), 'approved', 1.01$$,
   $$feedback_type, humor_effectiveness) VALUES (org(1), 'approved', 'NaN'$$, $$feedback_type, edit_distance) VALUES (org(1), 'approved', 'NaN'$$, $$feedback_type, edit_distance) VALUES (org(1), 'approved', 1.5$$,
   $$feedback_type) VALUES (org(1), NULL$$]) AS values, error_of('INSERT INTO model_feedback (organization_id, ' || values || ')') AS e;
 SELECT e.code, e.message FROM unnest(ARRAY[$$feedback_type = 'liked'$$, 'edited_roast = NULL', 'rating = 6', 'quality_score = 2', 'humor_effectiveness = -1', 'edit_distance = 2']) AS change,
   error_of('UPDATE model_feedback SET ' || change || $$ WHERE feedback_type = 'edited'$$) AS e;
+INSERT INTO model_feedback (organization_id, feedback_type, rating) VALUES (org(1), 'approved', 9);
+-- Of what is not counted a change is none.
+SELECT count(*) AS changes FROM trainer_feedback_changes \gset
+UPDATE model_feedback SET edited_roast = edited_roast || '!', metadata = '{"a": 1}' WHERE feedback_type = 'edited';
+SELECT count(*) - :changes AS changes FROM trainer_feedback_changes;
 -- Nor what a subscription brings.
 SET session_replication_role = replica;
 SELECT e.code, e.message FROM error_of($$INSERT INTO model_feedback (organization_id, feedback_type, rating) VALUES (org(1), 'approved', 6)$$) AS e;

@@ -172,12 +172,12 @@ void complete_new(FeedbackRow& row, pg_uuid_t& model, std::optional<Spi>& spi) {
   if (original && edited && row.is_type("edited")) row.set(kEditDistance, edit_distance(*original, *edited));
 }
 
-// What is counted, or has to be right.
-constexpr std::array kMinded{kOrganization, kModel, kResponse, kType,         kEdited,     kRating,
-                             kQuality,      kTone,  kHumor,    kEditDistance, kTransaction};
+constexpr std::array kCounted{kOrganization, kModel, kResponse, kType,         kRating,
+                              kQuality,      kTone,  kHumor,    kEditDistance, kTransaction};
 
-bool is_same(const FeedbackRow& old, const FeedbackRow& row) {
-  return std::all_of(kMinded.begin(), kMinded.end(), [&](FeedbackColumn column) { return row.has_same(column, old); });
+bool is_counted_alike(const FeedbackRow& old, const FeedbackRow& row) {
+  return std::all_of(kCounted.begin(), kCounted.end(),
+                     [&](FeedbackColumn column) { return row.has_same(column, old); });
 }
 
 void check_moved(const FeedbackRow& old, const FeedbackRow& row, std::optional<Spi>& spi) {
@@ -193,11 +193,18 @@ void check_moved(const FeedbackRow& old, const FeedbackRow& row, std::optional<S
 }  // namespace
 
 HeapTuple complete_feedback(TriggerData* data) {
-  const bool is_update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
+  const TriggerEvent event = data->tg_event;
+  const bool is_update = TRIGGER_FIRED_BY_UPDATE(event);
+  if (!TRIGGER_FIRED_BEFORE(event) || !TRIGGER_FIRED_FOR_ROW(event) || !(is_update || TRIGGER_FIRED_BY_INSERT(event))) {
+    fail({core::Condition::wrong_state, "feedback is completed before a row is inserted or updated", "", ""});
+  }
   FeedbackRow row(data->tg_relation, is_update ? data->tg_newtuple : data->tg_trigtuple);
   std::optional<FeedbackRow> old;
   if (is_update) old.emplace(data->tg_relation, data->tg_trigtuple);
-  if (old && is_same(*old, row)) return row.tuple();
+  if (old && is_counted_alike(*old, row)) {
+    if (!row.has_same(kEdited, *old)) row.require_values();
+    return row.tuple();
+  }
   // Whatever a row says: it is counted by when it was really written.
   row.set(kTransaction, FullTransactionIdGetDatum(guarded([] { return GetTopFullTransactionId(); })));
   MemoryContext memory = CurrentMemoryContext;

@@ -7,10 +7,9 @@
 namespace trainer::pg {
 
 // BEFORE INSERT OR UPDATE on model_feedback: the row as it is stored. Of a new one the transaction, the model that
-// wrote the response, its text, its quality score, and how far an edit went; of a changed one the transaction
-// alone, where something changed that is counted. An
-// error when the response is not one of the row's organization that the session may see, or a value is out of its
-// range.
+// wrote the response, its text, its quality score, and how far an edit went; of one that is to be counted otherwise the
+// transaction. An error when the response is not one of the row's organization that the session may see, or a value is
+// out of its range.
 HeapTuple complete_feedback(TriggerData* data);
 
 struct RollUp {

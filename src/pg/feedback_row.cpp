@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <string>
+#include <cstring>
 
 extern "C" {
 #include <access/htup_details.h>
@@ -10,6 +10,7 @@ extern "C" {
 #include <utils/builtins.h>
 #include <utils/datum.h>
 #include <utils/fmgrprotos.h>
+#include <utils/lsyscache.h>
 #include <utils/memutils.h>
 #include <utils/numeric.h>
 }
@@ -32,17 +33,24 @@ constexpr std::array<const char*, kFeedbackColumns> kNames{"organization_id",
                                                            "xid"};
 constexpr std::array<std::string_view, 4> kTypes{"approved", "rejected", "edited", "regenerated"};
 
-// Looked up once a table: the extension may be dropped and made again.
+bool is_named(TupleDesc description, int number, const char* name) {
+  return number > 0 && number <= description->natts &&
+         std::strcmp(NameStr(TupleDescAttr(description, number - 1)->attname), name) == 0;
+}
+
+// Looked up once a table, and again where that is true no more: the extension may be dropped and made again.
 int attribute_of(Relation table, FeedbackColumn column) {
-  static Oid known = InvalidOid;
   static std::array<int, kFeedbackColumns> numbers;
-  if (known != RelationGetRelid(table)) {
-    TupleDesc description = RelationGetDescr(table);
-    std::transform(kNames.begin(), kNames.end(), numbers.begin(),
-                   [&](const char* name) { return guarded([&] { return SPI_fnumber(description, name); }); });
-    known = RelationGetRelid(table);
-  }
-  return numbers[column];
+  TupleDesc description = RelationGetDescr(table);
+  int& number = numbers[column];
+  if (is_named(description, number, kNames[column])) return number;
+  number = guarded([&] { return SPI_fnumber(description, kNames[column]); });
+  if (number > 0) return number;
+  guarded([&] {
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+                    errmsg("table \"%s\" has no column \"%s\"", RelationGetRelationName(table), kNames[column])));
+  });
+  pg_unreachable();
 }
 
 std::string_view view_of(Datum value) {
@@ -62,15 +70,6 @@ bool is_share(Datum numeric) {
     return DatumGetInt32(DirectFunctionCall2(numeric_cmp, numeric, bounds[0])) >= 0 &&
            DatumGetInt32(DirectFunctionCall2(numeric_cmp, numeric, bounds[1])) <= 0;
   });
-}
-
-[[noreturn]] void refuse(Relation table, FeedbackColumn column, const char* message, const char* hint) {
-  const int attribute = attribute_of(table, column);
-  guarded([&] {
-    ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION), errmsg("%s", message), errhint("%s", hint),
-                    errtablecol(table, attribute)));
-  });
-  pg_unreachable();
 }
 
 }  // namespace
@@ -113,35 +112,47 @@ void FeedbackRow::set(FeedbackColumn column, std::optional<Datum> value) {
   is_changed_ = true;
 }
 
+void FeedbackRow::refuse(FeedbackColumn column, const char* message, const char* hint) const {
+  const int attribute = attribute_of(table_, column);
+  guarded([&] {
+    Oid output = InvalidOid;
+    bool is_varlena = false;
+    getTypeOutputInfo(TupleDescAttr(RelationGetDescr(table_), attribute - 1)->atttypid, &output, &is_varlena);
+    const char* value = nulls_[attribute - 1] ? "null" : OidOutputFunctionCall(output, values_[attribute - 1]);
+    ereport(ERROR,
+            (errcode(ERRCODE_CHECK_VIOLATION), errmsg("%s", message), errdetail("%s is %s.", kNames[column], value),
+             errhint("%s", hint), errtablecol(table_, attribute)));
+  });
+  pg_unreachable();
+}
+
 void FeedbackRow::require_values() const {
   // NOT NULL is the server's to check, after this.
   if (const std::optional<Datum> type = get(kType)) {
     const std::string_view name = view_of(*type);
     if (std::find(kTypes.begin(), kTypes.end(), name) == kTypes.end()) {
-      const std::string message = "feedback type \"" + std::string(name) + "\" is not known";
-      refuse(table_, kType, message.c_str(), "The types are approved, rejected, edited and regenerated.");
+      refuse(kType, "feedback type is not known", "The types are approved, rejected, edited and regenerated.");
     }
     if (name == "edited" && !get(kEdited)) {
-      refuse(table_, kEdited, "feedback of type \"edited\" needs the edited text", "Set edited_roast.");
+      refuse(kEdited, "feedback of type \"edited\" needs the edited text", "Set edited_roast.");
     }
   }
   if (const std::optional<Datum> rating = get(kRating)) {
     if (DatumGetInt16(*rating) < 1 || DatumGetInt16(*rating) > 5) {
-      refuse(table_, kRating, "rating is out of range", "It must be between 1 and 5.");
+      refuse(kRating, "rating is out of range", "It must be between 1 and 5.");
     }
   }
   for (FeedbackColumn column : {kQuality, kHumor}) {
     const std::optional<Datum> share = get(column);
     if (share && !is_share(*share)) {
-      refuse(table_, column,
-             column == kQuality ? "quality_score is out of range" : "humor_effectiveness is out of range",
+      refuse(column, column == kQuality ? "quality_score is out of range" : "humor_effectiveness is out of range",
              "It must be between 0 and 1.");
     }
   }
   if (const std::optional<Datum> distance = get(kEditDistance)) {
     const float share = DatumGetFloat4(*distance);
     if (!(share >= 0 && share <= 1)) {
-      refuse(table_, kEditDistance, "edit_distance is out of range", "It must be between 0 and 1.");
+      refuse(kEditDistance, "edit_distance is out of range", "It must be between 0 and 1.");
     }
   }
 }

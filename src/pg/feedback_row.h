@@ -51,11 +51,12 @@ class FeedbackRow {
 
  private:
   bool is(int at, std::optional<Datum> value) const;
+  [[noreturn]] void refuse(FeedbackColumn column, const char* message, const char* hint) const;
 
   Relation table_;
   HeapTuple tuple_;
-  Datum* values_;
-  bool* nulls_;
+  Datum* values_ = nullptr;
+  bool* nulls_ = nullptr;
   bool is_changed_ = false;
 };
 

@@ -39,7 +39,7 @@ CREATE TABLE @extschema@.trainer_feedback_changes (
   went xid8 NOT NULL
 );
 COMMENT ON TABLE @extschema@.trainer_feedback_changes IS 'what changed or deleted rows of model_feedback said before, until it is in trainer_feedback_totals';
-COMMENT ON COLUMN @extschema@.trainer_feedback_changes.came IS 'the transaction that wrote it; went: the one that took it back';
+COMMENT ON COLUMN @extschema@.trainer_feedback_changes.came IS 'the transaction that wrote it; went: the one that took it back, or, if that is older, the same';
 
 CREATE TABLE @extschema@.trainer_feedback_rollup (
   singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),

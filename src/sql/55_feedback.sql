@@ -30,7 +30,7 @@ CREATE FUNCTION @extschema@.trainer_complete_feedback() RETURNS trigger
 LANGUAGE c
 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.trainer_complete_feedback() IS
-  'fills in what is known of a response: the model that wrote it, its text and its quality score; refuses one that is not the organization''s own';
+  'fills in what is known of a response: the model that wrote it, its text and its quality score; refuses one that is not the organization''s own, and values out of range';
 
 CREATE FUNCTION @extschema@.trainer_score_arrived() RETURNS trigger
 LANGUAGE c

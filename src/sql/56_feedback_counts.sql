@@ -83,6 +83,7 @@ COMMENT ON FUNCTION @extschema@.trainer_feedback_summary(uuid, timestamptz) IS
   'what an organization''s feedback says of each model: counts by type, approval rate, mean rating, how many of one to five stars; null: the base model';
 
 -- The watermark and what lies below it are of one snapshot: of a transaction before pg_snapshot_xmin() everything is visible, or nothing ever will be.
+-- Later statements see the same of it, since all of those have ended, and nobody else adds up meanwhile.
 CREATE FUNCTION @extschema@.trainer_roll_up_feedback(OUT moved boolean, OUT waits boolean)
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -95,10 +96,12 @@ DECLARE
 BEGIN
   -- One at a time. Where there is nothing to do nothing is written, and no transaction begun.
   LOCK TABLE @extschema@.trainer_feedback_rollup IN SHARE ROW EXCLUSIVE MODE;
+  -- A TRUNCATE under way is waited for here, before there is a snapshot that still has what it takes away.
+  LOCK TABLE @extschema@.model_feedback IN ACCESS SHARE MODE;
   SELECT r.watermark, s.xmin, ARRAY(SELECT t::@extschema@.trainer_feedback_totals FROM @extschema@.trainer_tally_feedback(NULL, r.watermark, s.xmin, NULL) AS t)
     INTO mark, final, fresh
     FROM @extschema@.trainer_feedback_rollup AS r, (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin OFFSET 0) AS s;
-  moved := final > mark AND fresh <> '{}';
+  moved := coalesce(final > mark AND fresh <> '{}', false);
   IF moved THEN
     WITH gone AS (
       DELETE FROM @extschema@.trainer_feedback_totals AS t USING unnest(fresh) AS f
@@ -135,9 +138,11 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+  -- An older transaction may change what a younger one said: it is taken back no sooner than it was said, or the sums below a watermark could say less
+  -- than nothing.
   INSERT INTO @extschema@.trainer_feedback_changes
     VALUES (OLD.organization_id, OLD.custom_model_id, OLD.feedback_type, OLD.rating, OLD.quality_score, OLD.tone_match, OLD.humor_effectiveness,
-            OLD.edit_distance, OLD.xid, pg_current_xact_id());
+            OLD.edit_distance, OLD.xid, greatest(OLD.xid, pg_current_xact_id()));
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION @extschema@.trainer_keep_feedback_change() IS 'keeps what a row of feedback said that is changed or deleted, for the counts';
