@@ -1,6 +1,9 @@
 #include "worker/own_slot.h"
 
 #include <chrono>
+#include <map>
+#include <string_view>
+#include <utility>
 
 #include "pg/installation.h"
 
@@ -15,8 +18,17 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kSilence{60};
+// What waits for a lock tries again within this.
+constexpr std::chrono::seconds kNextTry{15};
 
 int my_slot = -1;
+
+// Has the last try of the same met a lock too, just now?
+bool met_lock_again(std::string_view what) {
+  static std::map<std::string_view, Clock::time_point> met;
+  const auto last = std::exchange(met[what], Clock::now());
+  return Clock::now() - last < kNextTry;
+}
 
 // Runs at every end of the process but a signal's, after which the postmaster clears all shared memory.
 void leave_slot(int, Datum) {
@@ -65,7 +77,7 @@ bool has_lost_extension() {
 }
 
 void log_problem(const char* what, const pg::Problem& problem) {
-  if (has_lost_extension()) return;
+  if (has_lost_extension() || (problem.is_contention() && !met_lock_again(what))) return;
   static std::string last;
   static Clock::time_point last_at;
   report(problem.message);

@@ -30,7 +30,7 @@ void report(const std::string& problem);
 bool has_lost_extension();
 
 // One line in the log a problem, not one a try: what goes on is told again after a while only. The status has it in any
-// case. None where the extension was lost.
+// case. None where the extension was lost, nor of a lock that the next try does not meet any more.
 void log_problem(const char* what, const pg::Problem& problem);
 
 }  // namespace trainer::worker

@@ -221,14 +221,10 @@ class Worker {
       pg::in_transaction([&] { version = pg::installed_version(); });
       if (version.empty()) return Exit::not_installed;
       if (version != TRAINER_VERSION) return Exit::failed;
-      // Nor is one that goes by at this moment, or any other lock that the next try does not meet any more.
-      if (std::exchange(met_lock_, problem->is_contention()) || !met_lock_) {
-        log_problem("trainer worker could not claim operations", *problem);
-      }
+      log_problem("trainer worker could not claim operations", *problem);
       next_claim_ = Clock::now() + kPause;
       return std::nullopt;
     }
-    met_lock_ = false;
     if (version.empty()) return Exit::not_installed;
     // Begins anew, and waits: of calls that are under way the next incarnation knows what to do, as after a crash.
     if (version != TRAINER_VERSION) return Exit::failed;
@@ -352,7 +348,6 @@ class Worker {
   std::string cursor_;
   bool woken_ = true;
   Clock::time_point next_claim_ = Clock::now();
-  bool met_lock_ = false;  // the last claim waited for a lock in vain
   Clock::time_point next_turn_ = Clock::now();
   Clock::time_point next_fold_ = Clock::now();
   std::vector<Finished> ended_;  // not yet written down
