@@ -54,6 +54,14 @@ SELECT e.* FROM unnest(ARRAY[$$feedback_type) VALUES (org(1), 'liked'$$, $$feedb
 SELECT e.code, e.message FROM unnest(ARRAY[$$feedback_type = 'liked'$$, 'edited_roast = NULL', 'rating = 6', 'quality_score = 2', 'humor_effectiveness = -1', 'edit_distance = 2']) AS change,
   error_of('UPDATE model_feedback SET ' || change || $$ WHERE feedback_type = 'edited'$$) AS e;
 INSERT INTO model_feedback (organization_id, feedback_type, rating) VALUES (org(1), 'approved', 9);
+-- What the trigger is not for.
+CREATE TABLE strange (organization_id uuid);
+CREATE TRIGGER before_row BEFORE INSERT ON strange FOR EACH ROW EXECUTE FUNCTION trainer_complete_feedback();
+CREATE TRIGGER after_row AFTER INSERT ON model_feedback FOR EACH ROW EXECUTE FUNCTION trainer_complete_feedback();
+SELECT e.code, e.message FROM unnest(ARRAY['strange', 'model_feedback']) AS name,
+  error_of('INSERT INTO ' || name || CASE name WHEN 'strange' THEN ' VALUES (org(1))' ELSE $$ (organization_id, feedback_type) VALUES (org(1), 'approved')$$ END) AS e;
+DROP TRIGGER after_row ON model_feedback;
+DROP TABLE strange;
 -- Of what is not counted a change is none.
 SELECT count(*) AS changes FROM trainer_feedback_changes \gset
 UPDATE model_feedback SET edited_roast = edited_roast || '!', metadata = '{"a": 1}' WHERE feedback_type = 'edited';

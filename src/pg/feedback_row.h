@@ -42,8 +42,7 @@ class FeedbackRow {
   void set(FeedbackColumn column, std::optional<Datum> value);
 
   // An error (check_violation, with the column's name) when a value is out of its range. This is what CHECK constraints
-  // are for, but a statement reads and plans the text of each of them anew: six took an eighth of the time of an
-  // INSERT.
+  // are for, but a statement reads and plans the text of each of them anew: docs/performance.md tells what that takes.
   void require_values() const;
 
   // The tuple that was given where nothing has been set to another value.

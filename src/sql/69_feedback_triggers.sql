@@ -1,7 +1,7 @@
 -- Triggers of feedback and retraining on our own tables.
 
--- Its name comes before those that change a row after it, which have to keep the rules themselves. By row and always: a subscription to another database brings that one's transactions along. Without WHEN, whose text every statement copies,
--- an INSERT too.
+-- Who adds a trigger that changes a row after this one, by the order of their names, has to keep the rules there. By row and always: a subscription to
+-- another database brings that one's transactions along. Without WHEN, whose text every statement copies, an INSERT too.
 CREATE TRIGGER trainer_complete_feedback BEFORE INSERT OR UPDATE ON @extschema@.model_feedback
   FOR EACH ROW EXECUTE FUNCTION @extschema@.trainer_complete_feedback();
 -- What the same transaction has said and changed has never been said.

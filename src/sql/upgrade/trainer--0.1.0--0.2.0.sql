@@ -122,8 +122,9 @@ COMMENT ON COLUMN @extschema@.trainer_model_usage.priced IS 'replies whose cost 
 
 ALTER TABLE @extschema@.model_feedback
   DROP CONSTRAINT model_feedback_organization_id_custom_model_id_fkey,
-  DROP CONSTRAINT IF EXISTS model_feedback_feedback_type_check, DROP CONSTRAINT IF EXISTS model_feedback_rating_check, DROP CONSTRAINT IF EXISTS model_feedback_quality_score_check,
-  DROP CONSTRAINT IF EXISTS model_feedback_humor_effectiveness_check, DROP CONSTRAINT IF EXISTS model_feedback_edit_has_text,
+  DROP CONSTRAINT IF EXISTS model_feedback_feedback_type_check, DROP CONSTRAINT IF EXISTS model_feedback_rating_check,
+  DROP CONSTRAINT IF EXISTS model_feedback_quality_score_check, DROP CONSTRAINT IF EXISTS model_feedback_humor_effectiveness_check,
+  DROP CONSTRAINT IF EXISTS model_feedback_edit_has_text,
   ADD edit_distance real, ADD xid xid8 NOT NULL DEFAULT pg_current_xact_id();
 CREATE INDEX model_feedback_uncounted ON @extschema@.model_feedback (xid);
 COMMENT ON COLUMN @extschema@.model_feedback.custom_model_id IS
